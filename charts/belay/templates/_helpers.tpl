@@ -1,0 +1,141 @@
+{{- define "belay.name" -}}
+{{- if contains "belay" .Release.Name }}{{ .Release.Name | trunc 50 | trimSuffix "-" }}{{ else }}{{ printf "%s-belay" .Release.Name | trunc 50 | trimSuffix "-" }}{{ end }}
+{{- end }}
+
+{{- define "belay.selectorLabels" -}}
+app.kubernetes.io/name: belay
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+{{- end }}
+
+{{- define "belay.labels" -}}
+{{ include "belay.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | replace "+" "_" | trunc 63 | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "belay.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create }}{{ .Values.serviceAccount.name | default (include "belay.name" .) }}{{ else }}{{ .Values.serviceAccount.name | default "default" }}{{ end }}
+{{- end }}
+
+{{- define "belay.image" -}}
+{{- with .Values.image }}
+{{- if .registry }}{{ .registry }}/{{ end }}{{ .repository }}
+{{- if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}
+{{- end }}
+{{- end }}
+
+{{/* cert-manager leaves its Secret behind, and helm takes over none that it did not make: each mode has its own. */}}
+{{- define "belay.secretName" -}}
+{{- if eq .Values.tls.mode "existingSecret" }}{{ required "tls.existingSecret.name is needed with tls.mode existingSecret" .Values.tls.existingSecret.name }}
+{{- else if eq .Values.tls.mode "certManager" }}{{ include "belay.name" . }}-cert-manager-tls
+{{- else }}{{ include "belay.name" . }}-tls
+{{- end }}
+{{- end }}
+
+{{/* Who leads in mode selfManaged makes the certificate that a new replica waits for: when the mode changes, no
+old replica that can't may lead on. */}}
+{{- define "belay.leaseName" -}}
+{{- include "belay.name" . }}{{ if ne .Values.tls.mode "selfManaged" }}-status{{ end }}
+{{- end }}
+
+{{/* Everything that changes who may call or what is trusted, in both webhook configurations. */}}
+{{- define "belay.clientConfig" -}}
+service:
+  name: {{ include "belay.name" .root }}
+  namespace: {{ .root.Release.Namespace | quote }}
+  path: {{ .path }}
+  port: 443
+{{- if eq .root.Values.tls.mode "existingSecret" }}
+caBundle: {{ required "tls.existingSecret.caBundle is needed with tls.mode existingSecret" .root.Values.tls.existingSecret.caBundle | b64enc }}
+{{- end }}
+{{- end }}
+
+{{- define "belay.configurationAnnotations" -}}
+{{- if eq .Values.tls.mode "certManager" }}
+  annotations:
+    cert-manager.io/inject-ca-from: {{ .Release.Namespace }}/{{ include "belay.name" . }}
+{{- end }}
+{{- end }}
+
+{{/* By name only: a label that a tenant can write never exempts. */}}
+{{- define "belay.namespaceSelector" -}}
+matchExpressions:
+  - key: kubernetes.io/metadata.name
+    operator: NotIn
+    values:
+      {{- range concat (list "kube-system" .Release.Namespace) .Values.webhook.excludeNamespaces | uniq }}
+      - {{ . | quote }}
+      {{- end }}
+{{- end }}
+
+{{/* Of the root; with `jobs: [CREATE]` for what doesn't look at changes of Jobs, whose pods never change. */}}
+{{- define "belay.workloadRules" -}}
+{{- $jobs := .jobs | default (list "CREATE" "UPDATE") -}}
+- apiGroups: [""]
+  apiVersions: [v1]
+  operations: [CREATE, UPDATE]
+  resources: [pods, pods/ephemeralcontainers, replicationcontrollers, podtemplates]
+  scope: Namespaced
+- apiGroups: [apps]
+  apiVersions: [v1]
+  operations: [CREATE, UPDATE]
+  resources: [deployments, replicasets, statefulsets, daemonsets]
+  scope: Namespaced
+- apiGroups: [batch]
+  apiVersions: [v1]
+  operations: [CREATE, UPDATE]
+  resources: [cronjobs]
+  scope: Namespaced
+- apiGroups: [batch]
+  apiVersions: [v1]
+  operations: [{{ join ", " $jobs }}]
+  resources: [jobs]
+  scope: Namespaced
+{{- range .root.Values.extraTemplates }}
+- apiGroups: [{{ .group | quote }}]
+  apiVersions: [{{ .version | quote }}]
+  operations: [CREATE, UPDATE]
+  resources: [{{ .resource | quote }}]
+  scope: Namespaced
+{{- end }}
+{{- end }}
+
+{{/* Built-in kinds only: where a custom resource keeps its pod, CEL can't be told. */}}
+{{- define "belay.admissionRules" -}}
+- apiGroups: [""]
+  apiVersions: [v1]
+  operations: [CREATE, UPDATE]
+  resources: [pods, pods/ephemeralcontainers, replicationcontrollers, podtemplates]
+- apiGroups: [apps]
+  apiVersions: [v1]
+  operations: [CREATE, UPDATE]
+  resources: [deployments, replicasets, statefulsets, daemonsets]
+- apiGroups: [batch]
+  apiVersions: [v1]
+  operations: [CREATE, UPDATE]
+  resources: [jobs, cronjobs]
+{{- end }}
+
+{{/* Ports of the registries, their mirrors, token services and blob stores, beside 443, as JSON. */}}
+{{- define "belay.registryPorts" -}}
+{{- $ports := list 443 }}
+{{- range $registry := .Values.registries }}
+{{- range $place := prepend ($registry.mirrors | default list) $registry }}
+{{- $url := $place.endpoint | default $registry.host }}
+{{- $own := $url | trimPrefix "https://" | trimPrefix "http://" | splitList "/" | first }}
+{{- if and (hasPrefix "http://" $url) (not (regexMatch ":[0-9]+$" $own)) }}
+{{- $ports = append $ports 80 }}
+{{- end }}
+{{- range $host := concat (list $own) ($place.tokenHosts | default list) ($place.blobHosts | default list) }}
+{{- with regexFind ":[0-9]+$" $host }}
+{{- $ports = append $ports (trimPrefix ":" . | int) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- $ports | uniq | toJson }}
+{{- end }}

@@ -1,0 +1,20 @@
+// What is worth telling of a policy that reads: exemptions near their end, settings that say
+// nothing. Advice for `belay lint`, never an error. Pure and thread-safe.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "policy/policy.h"
+
+namespace belay::policy {
+
+/// An exemption that ends within this many days is told of.
+inline constexpr std::chrono::days kExemptionWarning{14};
+
+/// \param today  UTC
+/// \return sentences, in the order of the document.
+std::vector<std::string> policy_notes(const Policy& policy, std::chrono::year_month_day today);
+
+}  // namespace belay::policy

@@ -1,0 +1,131 @@
+// Which environment a namespace, a pod and a tag belong to, in the words of one policy. Pure.
+#include "policy/rules/environment.h"
+
+#include <algorithm>
+
+#include "policy/matching.h"
+
+namespace belay::policy {
+
+namespace {
+
+/// A suffix without the sign in front of its word: "staging" of "-staging".
+std::string_view without_sign(std::string_view suffix) {
+  if (!suffix.empty() && (suffix[0] == '-' || suffix[0] == '_' || suffix[0] == '.')) {
+    suffix.remove_prefix(1);
+  }
+  return suffix;
+}
+
+/// Whether a word of {environment} names the environment: itself, or a word of its suffixes.
+bool names(const Policy& policy, std::string_view word, std::string_view environment) {
+  if (word == environment) return true;
+  for (const auto& [name, suffixes] : policy.rules.environment_tag->suffixes) {
+    if (name != environment) continue;
+    return std::any_of(suffixes.begin(), suffixes.end(),
+                       [word](const std::string& suffix) { return without_sign(suffix) == word; });
+  }
+  return false;
+}
+
+/// The environment that a word of {environment} stands for; the word itself where it is none's.
+std::string_view meaning(const Policy& policy, std::string_view word) {
+  for (const auto& [name, suffixes] : policy.rules.environment_tag->suffixes) {
+    if (names(policy, word, name)) return name;
+  }
+  return word;
+}
+
+TagEnvironment by_suffix(const Policy& policy, std::string_view tag, std::string_view environment) {
+  TagEnvironment found;
+  for (const auto& [name, suffixes] : policy.rules.environment_tag->suffixes) {
+    for (const std::string& suffix : suffixes) {
+      if (!tag.ends_with(suffix) || suffix.size() < found.word.size()) continue;
+      if (suffix.size() > found.word.size()) found = {};
+      found.known = true;
+      found.word = tag.substr(tag.size() - suffix.size());
+      // Several environments may share a suffix; show the pod's own among them.
+      if (found.stands_for.empty() || name == environment) found.stands_for = name;
+      found.fits = found.fits || name == environment;
+    }
+  }
+  return found;
+}
+
+TagEnvironment by_template(const Judgement& judgement, const Policy& policy,
+                           const ImageReference& reference, std::string_view environment) {
+  TagEnvironment found;
+  if (!tag_format_applies(policy, reference)) return found;
+  for (const TagTemplate& form : policy.rules.tag_format->templates) {
+    if (judgement.images.over_templates()) break;
+    TagParts parts;
+    if (!form.has_environment() || !form.match(reference.tag, &parts)) continue;
+    if (!found.known) {
+      found.known = true;
+      found.word = parts.environment;
+      found.stands_for = meaning(policy, parts.environment);
+    }
+    // A template may fit in several ways: one of them naming the pod's environment is enough.
+    found.fits = found.fits || names(policy, parts.environment, environment) ||
+                 form.match_with_environment(reference.tag, environment);
+    for (const auto& [name, suffixes] : policy.rules.environment_tag->suffixes) {
+      if (found.fits || name != environment) continue;
+      found.fits = std::any_of(suffixes.begin(), suffixes.end(), [&](const std::string& suffix) {
+        return judgement.images.over_templates() ||
+               form.match_with_environment(reference.tag, without_sign(suffix));
+      });
+    }
+    if (found.fits) break;
+  }
+  return found;
+}
+
+}  // namespace
+
+bool tag_format_applies(const Policy& policy, const ImageReference& reference) {
+  return policy.rules.tag_format && is_among(policy.rules.tag_format->images, reference);
+}
+
+bool fits_template(const Judgement& judgement, const TagFormatSettings& settings,
+                   std::string_view tag) {
+  return std::ranges::any_of(settings.templates, [&](const TagTemplate& form) {
+    return judgement.images.over_templates() || form.match(tag);
+  });
+}
+
+std::string_view environment_namespace_label(const Policy& policy) {
+  const std::string& own = policy.rules.environment_namespace->label;
+  return own.empty() ? policy.environment_label() : own;
+}
+
+std::string_view environment_tag_label(const Policy& policy) {
+  const std::string& own = policy.rules.environment_tag->label;
+  return own.empty() ? policy.environment_label() : own;
+}
+
+NamespaceEnvironment namespace_environment(const Judgement& judgement) {
+  NamespaceEnvironment environment;
+  const auto& settings = judgement.policy.rules.environment_namespace;
+  if (!settings) return environment;
+  const std::string_view key = settings->namespace_label.empty()
+                                   ? environment_namespace_label(judgement.policy)
+                                   : settings->namespace_label;
+  if (const std::string_view* value = find_label(judgement.ns.labels, key)) {
+    environment.by_label = *value;
+  }
+  for (const auto& [name, globs] : settings->namespaces) {
+    if (!globs.matches(judgement.workload.namespace_name)) continue;
+    if (environment.by_name.empty() || name == environment.by_label) environment.by_name = name;
+  }
+  return environment;
+}
+
+TagEnvironment tag_environment(const Judgement& judgement, const Policy& policy,
+                               const ImageReference& reference, std::string_view environment) {
+  const TagEnvironment suffix = by_suffix(policy, reference.tag, environment);
+  const TagEnvironment word = by_template(judgement, policy, reference, environment);
+  if (!word.known || (suffix.known && !suffix.fits)) return suffix;
+  return suffix.known && word.fits ? suffix : word;
+}
+
+}  // namespace belay::policy

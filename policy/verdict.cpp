@@ -1,0 +1,41 @@
+// Names of modes and rules, and what a verdict's findings add up to. Pure.
+#include "policy/verdict.h"
+
+#include <algorithm>
+#include <array>
+
+namespace belay::policy {
+
+std::string_view name_of(Mode mode) {
+  static constexpr std::array<std::string_view, 3> kNames = {"audit", "warn", "enforce"};
+  return kNames[static_cast<std::size_t>(mode)];
+}
+
+std::string_view name_of(RuleId id) {
+  static constexpr std::array<std::string_view, kRuleCount> kNames = {
+      "image-reference",       "tag-required",     "mutable-tag",          "tag-format",
+      "digest-required",       "registry-allowed", "team-prefix",          "environment-label",
+      "environment-namespace", "environment-tag",  "version-label",        "required-labels",
+      "image-labels",          "tag-moved",        "namespace-environment"};
+  return kNames[static_cast<std::size_t>(id)];
+}
+
+Decision Verdict::decision() const {
+  if (!undecided.empty()) return Decision::kUndecided;
+  return count(Mode::kEnforce) > 0 ? Decision::kDenied : Decision::kAllowed;
+}
+
+std::size_t Verdict::count(Mode mode) const {
+  return static_cast<std::size_t>(
+      std::count_if(findings.begin(), findings.end(),
+                    [mode](const Finding& finding) { return finding.effective_mode() == mode; }));
+}
+
+void Verdict::clear() {
+  findings.clear();
+  policies.clear();
+  expired.clear();
+  undecided.clear();
+}
+
+}  // namespace belay::policy

@@ -1,0 +1,83 @@
+// Findings and the verdict made of them. Three outcomes are kept apart: allowed, denied, could not
+// decide. Plain values; no synchronisation.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace belay::policy {
+
+struct Policy;
+
+/// What a finding leads to. Ordered from lax to strict, so that std::max picks the stricter.
+enum class Mode : std::uint8_t {
+  kAudit,    ///< admit, count and log
+  kWarn,     ///< admit with a warning
+  kEnforce,  ///< deny
+};
+std::string_view name_of(Mode mode);
+
+/// Rules in the order in which findings are shown. Ids never change meaning.
+enum class RuleId : std::uint8_t {
+  kImageReference,
+  kTagRequired,
+  kMutableTag,
+  kTagFormat,
+  kDigestRequired,
+  kRegistryAllowed,
+  kTeamPrefix,
+  kEnvironmentLabel,
+  kEnvironmentNamespace,
+  kEnvironmentTag,
+  kVersionLabel,
+  kRequiredLabels,
+  kImageLabels,
+  kTagMoved,
+  kNamespaceEnvironment,
+};
+inline constexpr std::size_t kRuleCount = 15;
+/// "mutable-tag": the id in messages, metrics, SARIF and exemptions.
+std::string_view name_of(RuleId id);
+
+/// One problem, in parts that message.cpp puts together. Strings hold user text unescaped; whatever
+/// shows them escapes them.
+struct Finding {
+  RuleId rule = RuleId::kImageReference;
+  Mode mode = Mode::kEnforce;  ///< strictest mode of the policies that report it
+  bool unchanged = false;      ///< an UPDATE left it as it was: admitted, shown as a warning
+  std::uint32_t place = 0;     ///< orders the findings of a rule: images as they run, then labels
+  std::string field;           ///< "spec.containers[0].image"
+  std::string container;       ///< container or volume name, "" for labels
+  std::string value;           ///< offending text; meaningful where has_value
+  bool has_value = false;
+  std::string problem;                  ///< continues the value: `has tag "latest", which can move`
+  std::string fix;                      ///< a sentence to act on, without a full stop at its end
+  std::vector<const Policy*> policies;  ///< that report it, in the order of their names
+
+  /// enforce unless unchanged; an unchanged enforce finding acts as a warning.
+  Mode effective_mode() const { return unchanged && mode == Mode::kEnforce ? Mode::kWarn : mode; }
+};
+
+enum class Decision : std::uint8_t { kAllowed, kDenied, kUndecided };
+
+/// An exemption that was ignored because it had expired, worth telling.
+struct ExpiredExemption {
+  const Policy* policy;
+  std::size_t index;  ///< into Policy::exemptions
+};
+
+struct Verdict {
+  std::vector<Finding> findings;          ///< stable order: rule, then place in the object
+  std::vector<const Policy*> policies;    ///< that matched the object, by name
+  std::vector<ExpiredExemption> expired;  ///< that would have covered a finding
+  std::string undecided;                  ///< why no decision could be made; "" otherwise
+
+  Decision decision() const;
+  /// Findings that act in this mode (effective_mode).
+  std::size_t count(Mode mode) const;
+  void clear();
+};
+
+}  // namespace belay::policy

@@ -1,0 +1,3 @@
+module belay.dev/belay/tests/bench/go
+
+go 1.21

@@ -1,0 +1,80 @@
+// A replica's memory of tags without the rest of it, for tests against a real API server: takes
+// what was seen from standard input, answers what is known, and ends with its input.
+//
+// usage: remember KUBECONFIG NAMESPACE
+//   saw REPOSITORY TAG DIGEST 2026-11-22T20:59:46Z
+//   first REPOSITORY TAG     prints {"first":{"digest":…,"time":…}}, {"first":null} or
+//   {"unknown":…}
+#include <iostream>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+
+#include "policy/time_text.h"
+#include "webhook/cluster/api_client.h"
+#include "webhook/cluster/sighting_maps.h"
+
+namespace {
+
+using namespace belay::webhook;
+
+void print(const nlohmann::json& line) {
+  static std::mutex mutex;
+  const std::lock_guard lock(mutex);
+  std::cout << line.dump() << std::endl;
+}
+
+void answer(const cluster::SightingMaps& maps, const std::string& repository,
+            const std::string& tag) {
+  const auto first = maps.first(repository, tag);
+  if (!first) return print({{"unknown", first.error()}});
+  if (!*first) return print({{"first", nullptr}});
+  print({{"first",
+          {{"digest", (*first)->digest}, {"time", belay::policy::time_text((*first)->time)}}}});
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 3) {
+    std::cerr << "usage: remember KUBECONFIG NAMESPACE\n";
+    return 2;
+  }
+  const auto connection = cluster::kubeconfig_connection(argv[1]);
+  if (!connection) {
+    std::cerr << connection.error() << '\n';
+    return 2;
+  }
+  cluster::ApiClient api(*connection, "belay-tests");
+  cluster::SightingMapsOptions options;
+  options.own_namespace = argv[2];
+  options.batch = std::chrono::milliseconds(100);
+  options.deadline = std::chrono::milliseconds(1'000);
+  options.backoff_min = std::chrono::milliseconds(100);
+  options.backoff_max = std::chrono::milliseconds(500);
+  cluster::SightingMaps maps(api, options, [](const registry::SightingsNews& news) {
+    print({{"good", news.good}, {"place", news.place}, {"news", news.what}});
+  });
+  cluster::WatchOptions followed = cluster::watch_of_sightings(argv[2]);
+  followed.silence = std::chrono::milliseconds(3'000);
+  followed.backoff_min = std::chrono::milliseconds(50);
+  followed.backoff_max = std::chrono::milliseconds(500);
+  cluster::Watch watch(api, followed, maps);
+  watch.start();
+  for (std::string line; std::getline(std::cin, line);) {
+    std::istringstream words(line);
+    std::string word;
+    std::string repository;
+    std::string tag;
+    std::string digest;
+    std::string time;
+    words >> word >> repository >> tag >> digest >> time;
+    const auto when = registry::read_sighting_time(time);
+    if (word == "saw" && when) maps.saw(repository, tag, {digest, *when});
+    if (word == "first") answer(maps, repository, tag);
+  }
+  maps.stop();
+  watch.stop();
+  return 0;
+}

@@ -1,0 +1,55 @@
+"""Runs one libFuzzer target for $FUZZ_SECONDS seconds (default 60).
+
+usage: run_fuzz.py TARGET CORPUS WORK
+
+Seeds come from CORPUS; what the run discovers stays in WORK/corpus and is built upon next time. An
+input that crashes is copied into CORPUS, where the replay tests see it from then on, and printed.
+"""
+
+import base64
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+LIMITS = ["-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1"]
+
+
+def main(target, corpus, work):
+    name = pathlib.Path(target).name.removesuffix("_fuzz")
+    seconds = int(os.environ.get("FUZZ_SECONDS", "60"))
+    corpus = pathlib.Path(corpus)
+    found = pathlib.Path(work) / "corpus" / name
+    crashes = pathlib.Path(work) / "crashes" / name
+    found.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(crashes, ignore_errors=True)
+    crashes.mkdir(parents=True)
+    if not corpus.is_dir():
+        sys.exit(f"{name}: no seeds in {corpus}")
+
+    command = [target, *LIMITS, f"-max_total_time={seconds}", f"-artifact_prefix={crashes}/"]
+    dictionary = corpus.parent.parent / f"{name}.dict"
+    if dictionary.exists():
+        command.append(f"-dict={dictionary}")
+    command += [str(found), str(corpus)]
+    run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    output = run.stdout.decode("utf-8", "replace")
+
+    if run.returncode == 0:
+        runs = re.search(r"stat::number_of_executed_units:\s+(\d+)", output)
+        print(f"{name}: {int(runs[1]) if runs else 0:,} runs in {seconds} s, no crash")
+        return
+    print(output[-20000:])
+    for crash in sorted(crashes.iterdir()):
+        kept = corpus / crash.name
+        shutil.copy(crash, kept)
+        print(f"{name}: crashing input kept as {kept}")
+        if crash.stat().st_size <= 4096:
+            print(f"  as base64: {base64.b64encode(crash.read_bytes()).decode()}")
+    sys.exit(f"{name}: failed (exit status {run.returncode})")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,44 @@
+#include "webhook/admission/judging_time.h"
+
+#include <time.h>
+
+namespace belay::webhook::admission {
+namespace {
+
+std::chrono::nanoseconds thread_cpu_time() {
+  timespec used{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+  return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
+}
+
+}  // namespace
+
+void JudgingTime::start(std::string_view namespace_name) {
+  namespace_ = namespace_name;
+  begun_ = over_ = false;
+}
+
+bool JudgingTime::over() {
+  if (over_) return true;
+  const auto now = Clock::now();
+  if (!begun_) {
+    const auto found = resting_.find(namespace_);
+    over_ = found != resting_.end() && now < found->second;
+    begun_ = true;
+    cpu_at_begin_ = thread_cpu_time();
+    look_at_ = now + limits_.most;
+    return over_;
+  }
+  if (now < look_at_) return false;
+  const auto used = thread_cpu_time() - cpu_at_begin_;
+  if (used < limits_.most) {  // the thread had to wait for a CPU
+    look_at_ = now + (limits_.most - used);
+    return false;
+  }
+  over_ = true;
+  std::erase_if(resting_, [now](const auto& entry) { return entry.second <= now; });
+  if (resting_.size() < kMostResting) resting_[namespace_] = now + limits_.rest;
+  return true;
+}
+
+}  // namespace belay::webhook::admission

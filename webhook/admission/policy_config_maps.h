@@ -1,0 +1,39 @@
+// What is answered about a ConfigMap that holds policies: refused while one of them does not read,
+// with every error and its line, so that its author learns of it at `kubectl apply` or in
+// `kubectl edit`. Pure; off the path of workloads.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "policy/patience.h"
+#include "webhook/admission/review.h"
+
+namespace belay::webhook::admission {
+
+/// Makes a ConfigMap one of policies, with the value "true".
+inline constexpr std::string_view kPolicyLabel = "belay.dev/policy";
+
+struct ConfigMapAnswer {
+  struct Cause {
+    std::string field;    ///< "data[production.yaml]"
+    std::string message;  ///< "line 3, column 5: spec.rules.mutabelTag: unknown key; …"
+  };
+  /// "" where it is let pass; else what kubectl shows, escaped, at most kMaxMessageBytes: which
+  /// ConfigMap, then a line for every error.
+  std::string refusal;
+  std::vector<Cause> causes;          ///< of the refusal, at most kMaxCauses
+  std::vector<std::string> warnings;  ///< at most kMaxWarnings of kMaxWarningBytes
+};
+
+/// A ConfigMap that is made or changed must hold policies that read, if it carries the label. One
+/// that loses the label, or goes, is let pass with a warning; any other is no business of ours.
+/// \param today  UTC; exemptions that have expired are warned of
+/// \param patience  where none is left nothing is read: new texts are refused, with the request to
+///     try again, and the rest is let pass. nullptr: endless
+ConfigMapAnswer answer_config_map(const Review& review, std::chrono::year_month_day today,
+                                  policy::Patience* patience = nullptr);
+
+}  // namespace belay::webhook::admission

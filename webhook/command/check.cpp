@@ -1,0 +1,235 @@
+// `belay check`: judges manifests as the webhook would, with the line of every finding.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <expected>
+#include <memory>
+#include <optional>
+#include <ostream>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "policy/message.h"
+#include "policy/policy_set.h"
+#include "webhook/check/check.h"
+#include "webhook/check/resolved_images.h"
+#include "webhook/command/command.h"
+#include "webhook/command/judging.h"
+#include "webhook/command/manifest_inputs.h"
+#include "webhook/command/progress_line.h"
+#include "webhook/command/registry_options.h"
+#include "webhook/registry/image_facts.h"
+#include "webhook/registry/resolver.h"
+#include "webhook/registry/sighting_file.h"
+#include "webhook/report/report.h"
+
+namespace belay::webhook::command {
+namespace {
+
+struct CheckOptions {
+  JudgingOptions judging;
+  ManifestOptions manifests;
+  std::string output = "text";
+  bool resolve = false;
+  RegistryOptions registries;
+  std::string sightings;  ///< "" where not given
+};
+
+/// A memory of tags that is read and never written: a check admits nothing.
+class ReadMemory final : public registry::Sightings {
+ public:
+  /// \param entries  nothing where no file was named
+  explicit ReadMemory(std::optional<registry::SightingMap> entries)
+      : entries_(std::move(entries)) {}
+  std::expected<std::optional<policy::Sighting>, std::string> first(
+      std::string_view repository, std::string_view tag) const override {
+    if (!entries_) return std::unexpected("no file of --sightings says what it pointed to");
+    const auto found = entries_->find(registry::sighting_key(repository, tag));
+    if (found == entries_->end()) return std::nullopt;
+    return found->second;
+  }
+  void saw(std::string_view /*repository*/, std::string_view /*tag*/,
+           const policy::Sighting& /*sighting*/) override {}
+
+ private:
+  const std::optional<registry::SightingMap> entries_;
+};
+
+/// What --resolve asks, and through what; kept together because each rests on the one before.
+struct Resolving {
+  RegistryAccess access;
+  std::unique_ptr<ReadMemory> memory;
+  std::unique_ptr<registry::RegistryReader> reader;
+  std::unique_ptr<registry::Resolver> resolver;
+  std::unique_ptr<registry::ImageFactSource> source;
+  std::unique_ptr<check::ResolvedImages> images;
+};
+
+/// Rounds of judging and asking. A fact can lead to a finding whose image is then asked for its
+/// digest; further than that nothing leads.
+constexpr int kRounds = 4;
+
+std::string problem_of(const CheckOptions& options) {
+  const RegistryOptions& registries = options.registries;
+  if (options.resolve && registries.registries.empty()) {
+    return "--resolve asks the registries of --registries and no other: give --registries FILE";
+  }
+  if (!options.resolve && (!registries.registries.empty() || !registries.docker_configs.empty() ||
+                           !options.sightings.empty())) {
+    return "--registries, --docker-config and --sightings are for --resolve";
+  }
+  return "";
+}
+
+/// \return nothing where a file does not read: every error has been printed
+std::unique_ptr<Resolving> make_resolving(const CheckOptions& options, Streams& streams) {
+  auto out = std::make_unique<Resolving>();
+  auto access = load_registries(options.registries, streams);
+  std::optional<registry::SightingMap> memory;
+  if (!options.sightings.empty()) {
+    auto read = registry::read_sighting_file(options.sightings);
+    if (!read) {
+      streams.err << "--sightings: " << policy::escape(read.error()) << '\n';
+      return nullptr;
+    }
+    for (const std::string& problem : read->problems) {
+      streams.err << policy::escape(options.sightings + ": " + problem) << '\n';
+    }
+    memory = std::move(read->entries);
+  }
+  if (!access) return nullptr;
+  out->access = std::move(*access);
+  out->memory = std::make_unique<ReadMemory>(std::move(memory));
+  out->reader = make_registry_client(out->access.registries, patient_options());
+  out->resolver = std::make_unique<registry::Resolver>(*out->reader, registry::ResolverOptions());
+  out->source = std::make_unique<registry::ImageFactSource>(*out->resolver, out->access.keyring,
+                                                            nullptr, out->memory.get());
+  out->images = std::make_unique<check::ResolvedImages>(*out->source);
+  return out;
+}
+
+/// The policies, whose tag-moved at most warns: without a memory of tags it can only say so.
+policy::PolicySet without_memory(const policy::PolicySet& policies) {
+  std::vector<std::shared_ptr<const policy::Policy>> changed;
+  for (const auto& policy : policies.policies) {
+    auto copy = std::make_shared<policy::Policy>(*policy);
+    if (copy->rules.tag_moved) {
+      copy->rules.tag_moved->on_registry_error = policy::OnRegistryError::kAllow;
+    }
+    changed.push_back(std::move(copy));
+  }
+  return policy::make_policy_set(std::move(changed));
+}
+
+/// Judges all files; with `images`, again with what was learned, until nothing more is wanted.
+/// \param report  comes with what could not be read
+void judge(check::Checker& checker, const std::vector<InputFile>& files,
+           check::ResolvedImages* images, Streams& streams, report::Report& report) {
+  const report::Report start = report;
+  for (int round = 1;; ++round) {
+    report = start;
+    for (const InputFile& file : files) checker.check(file.origin, file.text, report);
+    const std::size_t wanted = images == nullptr ? 0 : images->wanted();
+    if (wanted == 0 || round == kRounds) return;
+    ProgressLine progress(wanted, streams);
+    images->ask_all(kQuestionsAtOnce, kTimeToAsk,
+                    [&](std::size_t done, std::size_t failed) { progress.show(done, failed); });
+  }
+}
+
+/// Says which namespaces nothing was judged in: no finding there reads like a clean bill.
+void tell_unmatched(const report::Report& report, const policy::PolicySet& policies,
+                    std::ostream& err) {
+  constexpr std::size_t kShown = 5;
+  std::size_t left = report.unmatched_namespaces.size();
+  if (left == 0) return;
+  err << "note: no policy matches namespace ";
+  std::string_view separator;
+  for (const std::string& name : report.unmatched_namespaces) {
+    if (left + kShown == report.unmatched_namespaces.size()) break;
+    err << separator << '"' << policy::escape(name) << '"';
+    separator = ", ";
+    --left;
+  }
+  if (left != 0) err << " and " << left << " more";
+  err << ": nothing was judged there";
+  const bool by_labels = std::ranges::any_of(policies.policies, [](const auto& policy) {
+    return !policy->match.namespace_selector.empty();
+  });
+  if (by_labels) {
+    err << ". Policies go by labels of namespaces; give those of the cluster, such as "
+           "--namespace-labels "
+        << policy::escape(*report.unmatched_namespaces.begin()) << ":environment=prod";
+  }
+  err << '\n';
+}
+
+int run_check(const CheckOptions& options, Streams& streams) {
+  const std::vector<std::string> paths = options.manifests.all();
+  if (paths.empty()) {
+    streams.err << "belay check: nothing to check: give -f FILE, -f DIR, or -f - for standard "
+                   "input\nTry: belay check --help\n";
+    return kExitError;
+  }
+  if (const std::string problem = problem_of(options); !problem.empty()) {
+    streams.err << "belay check: " << problem << "\nTry: belay check --help\n";
+    return kExitError;
+  }
+  auto policies = load_policies(options.judging, streams);
+  const auto extra = read_extra_templates(options.judging, streams);
+  if (!policies || !extra) return kExitError;
+  std::unique_ptr<Resolving> resolving;
+  if (options.resolve) {
+    resolving = make_resolving(options, streams);
+    if (resolving == nullptr) return kExitError;
+    if (options.sightings.empty()) policies = without_memory(*policies);
+  }
+
+  report::Report report;
+  const std::vector<InputFile> files = read_inputs(paths, streams.in, report.errors);
+  admission::FixedNamespaces namespaces;
+  for (const InputFile& file : files) check::learn_namespaces(file.text, namespaces);
+  if (!add_namespaces(options.judging, namespaces, streams)) return kExitError;
+
+  admission::ImageAccess images = check::Checker::offline();
+  if (resolving != nullptr) {
+    images.offline = false;
+    images.source = resolving->images.get();
+  }
+  check::Checker checker(*policies, namespaces, today_utc, options.manifests.default_namespace,
+                         *extra, images);
+  judge(checker, files, resolving == nullptr ? nullptr : resolving->images.get(), streams, report);
+
+  for (const report::InputError& error : report.errors) {
+    streams.err << report::to_string(error.place) << ": " << policy::escape(error.message) << '\n';
+  }
+  tell_unmatched(report, *policies, streams.err);
+  report::find_format(options.output)->print(report, streams.color, streams.out);
+  if (!report.errors.empty()) return kExitError;
+  return report.count(policy::Mode::kEnforce) == 0 ? kExitClean : kExitFindings;
+}
+
+}  // namespace
+
+Run define_check(CLI::App& app) {
+  auto options = std::make_shared<CheckOptions>();
+  declare_judging(app, options->judging);
+  declare_manifests(app, options->manifests);
+  app.add_flag("--resolve", options->resolve,
+               "Ask registries: rules that need one are judged, and a refused tag comes with its "
+               "digest");
+  declare_registries(app, options->registries);
+  app.add_option("--sightings", options->sightings,
+                 "What tags pointed to, as belay serve --sightings keeps it; for tag-moved")
+      ->type_name("FILE");
+  std::vector<std::string> names;
+  for (const report::Format& format : report::formats()) names.emplace_back(format.name);
+  app.add_option("-o,--output", options->output, "Format of the output")
+      ->type_name("FORMAT")
+      ->check(CLI::IsMember(names))
+      ->capture_default_str();
+  return [options](Streams& streams) { return run_check(*options, streams); };
+}
+
+}  // namespace belay::webhook::command

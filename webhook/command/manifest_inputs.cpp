@@ -1,0 +1,65 @@
+// Reads files whole; a directory stands for all below it.
+#include "webhook/command/manifest_inputs.h"
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <set>
+#include <system_error>
+#include <utility>
+
+#include "webhook/command/standard_input.h"
+
+namespace belay::webhook::command {
+
+std::vector<std::string> ManifestOptions::all() const {
+  std::vector<std::string> every = named;
+  every.insert(every.end(), paths.begin(), paths.end());
+  return every;
+}
+
+void declare_manifests(CLI::App& app, ManifestOptions& options) {
+  repeatable(app.add_option("-f,--filename", options.named,
+                            "Manifests: a file, a directory with all below it, or - for standard "
+                            "input"))
+      ->type_name("FILE|DIR|-");
+  app.add_option("FILE", options.paths, "The same without -f, for lists that a shell makes")
+      ->type_name("FILE|DIR|-");
+  app.add_option("-n,--namespace", options.default_namespace, "Namespace of objects that name none")
+      ->type_name("NAME")
+      ->capture_default_str();
+}
+
+std::vector<InputFile> read_inputs(const std::vector<std::string>& paths, std::istream& in,
+                                   std::vector<report::InputError>& errors) {
+  std::vector<InputFile> files;
+  std::set<std::string> seen;
+  for (const std::string& path : paths) {
+    if (path == "-") {
+      if (!seen.emplace(path).second) continue;
+      if (auto text = read_standard_input(in)) {
+        files.push_back({{std::string(kStandardInput)}, std::move(*text)});
+      } else {
+        errors.push_back({{std::string(kStandardInput)}, text.error()});
+      }
+      continue;
+    }
+    const auto found = check::find_manifests(path);
+    if (!found) {
+      errors.push_back({{path}, found.error()});
+      continue;
+    }
+    for (const check::ManifestFile& file : *found) {
+      std::error_code error;
+      const std::string real = std::filesystem::canonical(file.path, error).string();
+      if (!error && !seen.insert(real).second) continue;
+      if (auto text = check::read_file(file.path)) {
+        files.push_back({file, std::move(*text)});
+      } else {
+        errors.push_back({{file.path}, text.error()});
+      }
+    }
+  }
+  return files;
+}
+
+}  // namespace belay::webhook::command

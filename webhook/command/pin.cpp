@@ -1,0 +1,223 @@
+// Reads every file, asks once about each tag, and only then gives anything out.
+#include "webhook/command/pin.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <ostream>
+#include <set>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "policy/pinning.h"
+#include "policy/policy_set.h"
+#include "webhook/check/check.h"
+#include "webhook/check/pin.h"
+#include "webhook/check/unified_diff.h"
+#include "webhook/command/pin_output.h"
+#include "webhook/command/progress_line.h"
+#include "webhook/registry/resolver.h"
+#include "webhook/replace_file.h"
+
+namespace belay::webhook::command {
+namespace {
+
+using check::PinFile;
+using check::PinnedImage;
+using check::PinStatus;
+using registry::ImageName;
+
+int refuse(Streams& streams, std::string_view problem) {
+  streams.err << "belay pin: " << problem << "\nTry: belay pin --help\n";
+  return kExitError;
+}
+
+/// Which images of an object are meant.
+class Chooser {
+ public:
+  /// \param policies  nullptr: every image is meant
+  Chooser(const policy::PolicySet* policies, const admission::FixedNamespaces& namespaces)
+      : policies_(policies), namespaces_(namespaces) {}
+
+  void operator()(const policy::Workload& workload, std::vector<bool>& chosen) {
+    if (policies_ == nullptr) {
+      chosen.assign(chosen.size(), true);
+      return;
+    }
+    labels_.clear();
+    (void)namespaces_.find(workload.namespace_name, labels_);
+    policy::NamespaceFacts ns;
+    ns.labels = labels_;
+    policy::Facts facts;
+    facts.today = today_utc();
+    facts.ns = &ns;
+    policy::plan_pins(*policies_, workload, facts, pins_);
+    for (const policy::Pin& pin : pins_) chosen.at(pin.image) = true;
+  }
+
+ private:
+  const policy::PolicySet* policies_;
+  const admission::FixedNamespaces& namespaces_;
+  std::vector<policy::Label> labels_;
+  std::vector<policy::Pin> pins_;
+};
+
+int refuse_to_ask(const check::Questions& questions, Streams& streams) {
+  std::set<std::string> hosts;
+  for (const auto& [key, image] : questions) hosts.insert(image.registry);
+  streams.err << fmt::format(
+      "belay pin: {} tag{} to be resolved, and belay asks no registry that --registries doesn't "
+      "name.\nThe smallest file for these manifests:\n\n{}\nSave it as registries.yaml, and run "
+      "the command again with --registries registries.yaml\n",
+      questions.size(), questions.size() == 1 ? " is" : "s are",
+      smallest_registries({hosts.begin(), hosts.end()}));
+  return kExitError;
+}
+
+check::Answers ask(const check::Questions& questions, const RegistryAccess& access,
+                   const MakeReader& make_reader, Streams& streams) {
+  if (questions.empty()) return {};
+  const auto reader = make_reader(access.registries, patient_options());
+  registry::Resolver resolver(*reader, registry::ResolverOptions());
+  ProgressLine progress(questions.size(), streams);
+  return check::ask_all(
+      questions,
+      [&](const ImageName& image) {
+        return resolver.digest(image, access.keyring.find(image.registry, image.repository),
+                               registry::Clock::now() + kTimeToAsk);
+      },
+      kQuestionsAtOnce,
+      [&](std::size_t answered, std::size_t failed) { progress.show(answered, failed); });
+}
+
+/// What became of a file that not everything is known of.
+void add_problems(const PinFile& file, std::vector<report::InputError>& errors) {
+  for (const report::InputError& error : file.images.errors) errors.push_back(error);
+  for (const PinnedImage& image : file.results) {
+    if (image.status != PinStatus::kUnresolved) continue;
+    errors.push_back({image.scalar->place, fmt::format("\"{}\" could not be resolved: {}",
+                                                       image.scalar->image, image.problem)});
+  }
+  if (!file.problem.empty()) errors.push_back({{file.origin.path}, file.problem});
+}
+
+/// A file alone comes out as its text, so that it can be piped on; of several the difference.
+bool is_one_file(const std::vector<std::string>& paths) {
+  std::error_code ignored;
+  return paths.size() == 1 && !std::filesystem::is_directory(paths.front(), ignored);
+}
+
+void give_out(const PinOptions& options, std::span<PinFile> files, bool as_text, Streams& streams,
+              std::vector<report::InputError>& errors) {
+  for (PinFile& file : files) {
+    if (!file.complete) continue;
+    if (options.write) {
+      if (!file.changes()) continue;
+      if (const auto done = replace_file(file.origin.path, file.text, file.pinned); !done) {
+        errors.push_back({{file.origin.path}, done.error()});
+        file.complete = false;
+      }
+    } else if (as_text) {
+      streams.out << file.pinned;
+    } else {
+      streams.out << check::unified_diff(file.origin.path, file.text, file.pinned);
+    }
+  }
+}
+
+std::string problem_of(const PinOptions& options, const std::vector<std::string>& paths) {
+  if (paths.empty()) return "nothing to pin: give -f FILE, -f DIR, or -f - for standard input";
+  if (static_cast<int>(options.write) + static_cast<int>(options.check) +
+          static_cast<int>(options.diff) >
+      1) {
+    return "give one of --write, --check and --diff";
+  }
+  if (options.write && std::ranges::find(paths, "-") != paths.end()) {
+    return "standard input has no file to write to: leave --write out";
+  }
+  return "";
+}
+
+}  // namespace
+
+int run_pin(const PinOptions& options, const MakeReader& make_reader, Streams& streams) {
+  const std::vector<std::string> paths = options.manifests.all();
+  if (const std::string problem = problem_of(options, paths); !problem.empty()) {
+    return refuse(streams, problem);
+  }
+  const auto extra = read_extra_templates(options.judging, streams);
+  const auto access = load_registries(options.registries, streams);
+  std::optional<policy::PolicySet> policies;
+  if (!options.judging.policies.empty()) policies = load_policies(options.judging, streams);
+  if (!extra || !access || (!policies && !options.judging.policies.empty())) return kExitError;
+  if (policies && std::ranges::none_of(policies->policies,
+                                       [](const auto& policy) { return policy->pin.enabled; })) {
+    streams.err << "no policy given has pin.enabled: true, so there is nothing to pin\n";
+  }
+
+  PinRun run;
+  run.check = options.check;
+  std::vector<InputFile> inputs = read_inputs(paths, streams.in, run.errors);
+  admission::FixedNamespaces namespaces;
+  for (const InputFile& input : inputs) check::learn_namespaces(input.text, namespaces);
+  if (!add_namespaces(options.judging, namespaces, streams)) return kExitError;
+
+  std::vector<PinFile> files(inputs.size());
+  check::Questions questions;
+  Chooser chooser(policies ? &*policies : nullptr, namespaces);
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    files[i].origin = std::move(inputs[i].origin);
+    files[i].text = std::move(inputs[i].text);
+    files[i].images = check::find_images(
+        files[i].origin, files[i].text, options.manifests.default_namespace, *extra,
+        [&](const policy::Workload& workload, std::vector<bool>& chosen) {
+          chooser(workload, chosen);
+        });
+    check::add_questions(files[i].images, options.check, questions);
+  }
+  const bool may_ask = !options.registries.registries.empty();
+  if (!may_ask && !options.check && !questions.empty()) return refuse_to_ask(questions, streams);
+  const check::Answers answers =
+      may_ask ? ask(questions, *access, make_reader, streams) : check::Answers{};
+  for (PinFile& file : files) {
+    decide(file, answers);
+    add_problems(file, run.errors);
+  }
+  const bool json = options.output == "json";
+  if (!options.check && (options.write || !json)) {
+    give_out(options, files, is_one_file(paths) && !options.diff, streams, run.errors);
+  }
+  run.files = files;
+  if (json) {
+    print_pin_json(run, streams.out);
+  } else {
+    print_images(run, options.check && streams.color, options.check ? streams.out : streams.err);
+  }
+  print_errors(run, streams.err);
+  if (!json) print_summary(run, options.check ? streams.out : streams.err);
+  if (!run.errors.empty()) return kExitError;
+  return options.check && run.unpinned() != 0 ? kExitFindings : kExitClean;
+}
+
+Run define_pin(CLI::App& app) {
+  auto options = std::make_shared<PinOptions>();
+  declare_manifests(app, options->manifests);
+  declare_registries(app, options->registries);
+  app.add_flag("-w,--write", options->write, "Write the digests into the files, in place");
+  app.add_flag("--check", options->check,
+               "Write nothing; list the images without digest, and exit with 1 where there is one");
+  app.add_flag("--diff", options->diff, "Print a unified diff, for a single file, too");
+  declare_judging(app, options->judging, "Pin only what the pin of these policies wants pinned");
+  app.add_option("-o,--output", options->output, "Format of the output")
+      ->type_name("FORMAT")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
+  return [options](Streams& streams) { return run_pin(*options, make_registry_client, streams); };
+}
+
+}  // namespace belay::webhook::command

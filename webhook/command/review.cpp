@@ -1,0 +1,116 @@
+// `belay review`: one AdmissionReview through the server's code path, from standard input to
+// standard output.
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <optional>
+#include <ostream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "policy/message.h"
+#include "webhook/admission/admit_and_wait.h"
+#include "webhook/command/command.h"
+#include "webhook/command/judging.h"
+#include "webhook/command/standard_input.h"
+#include "webhook/http/proxy.h"
+#include "webhook/http/server.h"
+#include "webhook/registry/registry_service.h"
+
+namespace belay::webhook::command {
+namespace {
+
+struct ReviewOptions {
+  JudgingOptions judging;
+  bool mutate = false;
+  std::string registries;
+  std::vector<std::string> docker_configs;
+};
+
+/// What asks registries, as in the server but for the memory of tags and pull secrets.
+class Asking {
+ public:
+  Asking(const std::string& registries, const std::vector<std::string>& docker_configs)
+      : service_(options_of(registries, docker_configs), nullptr, {}) {}
+  /// \return what is wrong with the files
+  std::vector<std::string> start() {
+    auto started = service_.start();
+    return started ? std::vector<std::string>() : std::move(started.error());
+  }
+  admission::ImageSource& source() { return service_.image_source(); }
+  admission::ImageQuestions& questions() { return questions_; }
+
+ private:
+  static registry::RegistryServiceOptions options_of(
+      const std::string& registries, const std::vector<std::string>& docker_configs) {
+    registry::RegistryServiceOptions options{.registries_file = registries,
+                                             .docker_config_files = docker_configs};
+    options.client.proxies = http::proxies_of_environment();
+    return options;
+  }
+
+  registry::RegistryService service_;
+  admission::ImageQuestions questions_{service_.image_source(), {.threads = 8}};
+};
+
+int run_review(const ReviewOptions& options, Streams& streams) {
+  if (options.registries.empty() && !options.docker_configs.empty()) {
+    streams.err << "belay review: --docker-config needs --registries: credentials are shown to "
+                   "registries of that list alone\nTry: belay review --help\n";
+    return kExitError;
+  }
+  const auto policies = load_policies(options.judging, streams);
+  admission::FixedNamespaces namespaces;
+  if (!policies || !add_namespaces(options.judging, namespaces, streams)) return kExitError;
+  const auto extra = read_extra_templates(options.judging, streams);
+  if (!extra) return kExitError;
+  std::optional<Asking> asking;
+  if (!options.registries.empty()) {
+    asking.emplace(options.registries, options.docker_configs);
+    const std::vector<std::string> problems = asking->start();
+    for (const std::string& problem : problems) streams.err << problem << '\n';
+    if (!problems.empty()) return kExitError;
+  }
+
+  auto body = read_standard_input(streams.in);
+  if (!body) {
+    streams.err << "belay review: " << body.error() << '\n';
+    return kExitError;
+  }
+  if (const std::size_t limit = http::ServerOptions().max_body_bytes; body->size() > limit) {
+    streams.err << "413: the review is larger than " << limit << " bytes\n";
+    return kExitError;
+  }
+  admission::Admission admission(
+      namespaces, today_utc, *extra,
+      admission::ImageAccess{.source = asking ? &asking->source() : nullptr});
+  std::string out;
+  const admission::Answer answer = admission::admit_and_wait(
+      admission, asking ? &asking->questions() : nullptr,
+      options.mutate ? admission::Endpoint::kMutate : admission::Endpoint::kValidate, *policies,
+      {body->data(), body->size()}, out);
+  if (answer.outcome == admission::Outcome::kBadRequest) {
+    streams.err << answer.http_status << " " << name_of(answer.error_code) << ": "
+                << answer.error_message << '\n';
+    return kExitError;
+  }
+  streams.out << out << '\n';
+  return answer.outcome == admission::Outcome::kAllowed ? kExitClean : kExitFindings;
+}
+
+}  // namespace
+
+Run define_review(CLI::App& app) {
+  auto options = std::make_shared<ReviewOptions>();
+  declare_judging(app, options->judging);
+  app.add_flag("--mutate", options->mutate, "Answer as /mutate does (default: /validate)");
+  app.add_option("--registries", options->registries,
+                 "The registries that may be asked; left out, none is contacted")
+      ->type_name("FILE");
+  repeatable(app.add_option("--docker-config", options->docker_configs,
+                            "Docker config file with credentials for them; repeatable"))
+      ->type_name("FILE");
+  return [options](Streams& streams) { return run_review(*options, streams); };
+}
+
+}  // namespace belay::webhook::command

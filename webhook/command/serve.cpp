@@ -1,0 +1,206 @@
+// `belay serve`: flags -> configuration -> service, and the signals that end or reload it.
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cctype>
+#include <chrono>
+#include <csignal>
+#include <ctime>
+#include <memory>
+#include <ostream>
+
+#include "webhook/command/command.h"
+#include "webhook/config.h"
+#include "webhook/serve/service.h"
+
+namespace belay::webhook::command {
+namespace {
+
+/// As many descriptors as the system lets us have: each connection is one.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+  }
+}
+
+/// The signals that the main thread waits for. Blocked before any thread is made, so that all of
+/// them inherit it.
+sigset_t block_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, number);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  struct sigaction ignore{};
+  ignore.sa_handler = SIG_IGN;
+  (void)sigaction(SIGPIPE, &ignore, nullptr);  // a peer that went away is an error of one write
+  return signals;
+}
+
+/// Reloads until told to end. \return SIGTERM or SIGINT
+int wait_for_end(const sigset_t& signals, Service& service) {
+  while (true) {
+    int number = 0;
+    if (sigwait(&signals, &number) != 0) continue;
+    if (number != SIGHUP) return number;
+    service.reload();
+  }
+}
+
+/// Waits, unless a second SIGTERM or SIGINT comes. \return whether the wait was cut short
+bool wait_out(const sigset_t& signals, std::chrono::seconds delay) {
+  const auto end = std::chrono::steady_clock::now() + delay;
+  while (true) {
+    const auto left = end - std::chrono::steady_clock::now();
+    if (left <= left.zero()) return false;
+    const auto nanoseconds = std::chrono::duration_cast<std::chrono::nanoseconds>(left).count();
+    const timespec wait{.tv_sec = static_cast<time_t>(nanoseconds / 1'000'000'000),
+                        .tv_nsec = static_cast<long>(nanoseconds % 1'000'000'000)};
+    const int number = sigtimedwait(&signals, nullptr, &wait);
+    if (number == SIGTERM || number == SIGINT) return true;
+  }
+}
+
+int run_serve(const ServerFlags& flags, Streams& streams) {
+  const auto config = read_config(flags, isatty(STDERR_FILENO) == 1);
+  if (!config) {
+    for (const std::string& problem : config.error()) {
+      streams.err << fmt::format("belay serve: {}\n", problem);
+    }
+    return kExitError;
+  }
+  raise_descriptor_limit();
+  const sigset_t signals = block_signals();
+  Service service(*config, [] { return std::chrono::system_clock::now(); });
+  if (auto started = service.start(); !started) {
+    streams.err << fmt::format("belay serve: {}\n", started.error());
+    return kExitError;
+  }
+
+  // Endpoints are taken from the API server's list only after readiness has failed for a while, so
+  // the port goes on answering until then. A person at a terminal need not wait.
+  const int number = wait_for_end(signals, service);
+  const auto delay = number == SIGINT ? std::chrono::seconds(0) : config->shutdown_delay;
+  service.begin_drain();
+  service.log().write(LogLevel::kInfo, "shutting down",
+                      {{"signal", std::string_view(number == SIGINT ? "SIGINT" : "SIGTERM")},
+                       {"delay_s", std::int64_t{delay.count()}}});
+  const bool hurried = wait_out(signals, delay);
+  service.log().write(LogLevel::kInfo, "closing the port");
+  service.stop(hurried ? std::chrono::seconds(1) : kDrainGrace);
+  return kExitClean;
+}
+
+/// "--tls-cert" -> "BELAY_TLS_CERT".
+std::string environment_name(std::string_view flag) {
+  std::string name = "BELAY_";
+  for (const char c : flag.substr(2)) {
+    name += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  }
+  return name;
+}
+
+CLI::Option* flag_option(CLI::App& app, const char* flag, bool& target, const char* text) {
+  return app.add_flag(flag, target, text)->envname(environment_name(flag));
+}
+
+/// Options of a replica that lives with the Kubernetes API.
+void define_cluster_options(CLI::App& app, ServerFlags& flags) {
+  const auto option = [&app](const char* flag, auto& target, const char* type, const char* text) {
+    return app.add_option(flag, target, text)->type_name(type)->envname(environment_name(flag));
+  };
+  flag_option(app, "--cluster", flags.cluster,
+              "Take policies (ConfigMaps) and namespaces from the Kubernetes API, as this pod's "
+              "ServiceAccount");
+  option("--kubeconfig", flags.kubeconfig, "FILE", "The same, as the current context of this file");
+  option("--namespace", flags.own_namespace, "NAME",
+         "belay's own namespace, whose policies rule the whole cluster; left out, the "
+         "ServiceAccount's");
+  option("--pod-name", flags.pod_name, "NAME",
+         "Name in the lease and in Events; left out, the host's name");
+  flag_option(app, "--tenant-policies", flags.tenant_policies,
+              "Take policies of other namespaces too, each for its own namespace");
+  option("--tls-secret", flags.tls_secret, "NAME",
+         "Keep the CA and the serving certificate in this Secret: made and renewed by one replica, "
+         "followed by all");
+  option("--webhook-configuration", flags.webhook_configuration, "NAME",
+         "Webhook configurations whose caBundle follows that CA")
+      ->capture_default_str();
+  option("--lease", flags.lease, "NAME", "Lease that says which replica writes")
+      ->capture_default_str();
+  option("--authority-life", flags.authority_life, "DURATION", "Life of the CA in the Secret")
+      ->capture_default_str();
+  option("--leaf-life", flags.leaf_life, "DURATION",
+         "Life of its certificates; they are renewed at two thirds of it")
+      ->capture_default_str();
+  option("--authority-overlap", flags.authority_overlap, "DURATION",
+         "From a new CA in caBundle to the first certificate of it")
+      ->capture_default_str();
+}
+
+/// Options of a replica that asks registries.
+void define_registry_options(CLI::App& app, ServerFlags& flags) {
+  const auto option = [&app](const char* flag, auto& target, const char* type, const char* text) {
+    return app.add_option(flag, target, text)->type_name(type)->envname(environment_name(flag));
+  };
+  option("--registries", flags.registries, "FILE",
+         "The registries that may be asked; watched, and swapped when it changes; left out, none "
+         "is ever contacted");
+  repeatable(option("--docker-config", flags.docker_configs, "FILE",
+                    "Docker config file with credentials for them; watched; repeatable"));
+  flag_option(app, "--pull-secrets", flags.pull_secrets,
+              "Use the pull secrets of pods and of their ServiceAccounts, too; with --cluster");
+  option("--sightings", flags.sightings, "PATH",
+         "Remember in this file what tags pointed to first (rule tag-moved); with --cluster, "
+         "ConfigMaps keep that");
+}
+
+}  // namespace
+
+Run define_serve(CLI::App& app) {
+  auto flags = std::make_shared<ServerFlags>();
+  const auto option = [&app](const char* flag, auto& target, const char* type, const char* text) {
+    return app.add_option(flag, target, text)->type_name(type)->envname(environment_name(flag));
+  };
+  option("--listen", flags->listen, "ADDRESS",
+         "Webhook port (HTTPS): POST /validate, /mutate, /validate-policy")
+      ->capture_default_str();
+  option("--admin-listen", flags->admin_listen, "ADDRESS",
+         "Admin port (HTTP): /livez, /readyz, /healthz, /metrics")
+      ->capture_default_str();
+  option("--tls-cert", flags->tls_cert, "FILE",
+         "Certificate chain in PEM, leaf first; watched, and swapped when it changes");
+  option("--tls-key", flags->tls_key, "FILE", "Its private key in PEM");
+  option("--self-signed", flags->self_signed, "DIR",
+         "Create a CA and a certificate in this directory, and renew them");
+  repeatable(option("--tls-name", flags->tls_names, "NAME",
+                    "DNS name or address of a certificate that belay issues; repeatable"));
+  option("--client-ca", flags->client_ca, "FILE",
+         "Take only clients with a certificate of these CAs");
+  repeatable(option("--policy", flags->policies, "PATH",
+                    "Policy file or directory; watched, and swapped when it changes; repeatable"));
+  repeatable(option("--namespace-labels", flags->namespace_labels, "NS:KEY=VALUE",
+                    "Label of a namespace; repeatable"));
+  repeatable(option("--extra-template", flags->extra_templates, "GROUP/KIND:PATH",
+                    "Judge the pod template of a custom resource, such as "
+                    "argoproj.io/Rollout:spec.template; repeatable"));
+  define_cluster_options(app, *flags);
+  define_registry_options(app, *flags);
+  option("--threads", flags->threads, "N", "Threads that answer; 0 is one a CPU of the quota")
+      ->capture_default_str();
+  option("--log-level", flags->log_level, "LEVEL", "Least level that is logged")
+      ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
+      ->capture_default_str();
+  option("--log-format", flags->log_format, "FORMAT",
+         "Left out, text on a terminal and json elsewhere")
+      ->check(CLI::IsMember({"json", "text"}));
+  option("--shutdown-delay", flags->shutdown_delay_seconds, "SECONDS",
+         "From SIGTERM, when readiness fails, to the closing of the port; at most 14")
+      ->capture_default_str();
+  return [flags](Streams& streams) { return run_serve(*flags, streams); };
+}
+
+}  // namespace belay::webhook::command

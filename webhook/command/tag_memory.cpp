@@ -1,0 +1,163 @@
+#include "webhook/command/tag_memory.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <iterator>
+#include <utility>
+
+#include "build_info.h"
+#include "webhook/cluster/api_client.h"
+#include "webhook/cluster/connection.h"
+#include "webhook/cluster/sighting_shards.h"
+#include "webhook/registry/sighting_file.h"
+
+namespace belay::webhook::command {
+namespace {
+
+using cluster::Connection;
+using registry::SightingMap;
+using Wanted = std::function<bool(std::string_view key)>;
+
+constexpr std::chrono::seconds kDeadline{30};
+constexpr std::string_view kNamespace = "belay-system";
+
+std::string environment(const char* name) {
+  const char* const value = std::getenv(name);
+  return value == nullptr ? std::string() : std::string(value);
+}
+
+/// kubectl takes several files from $KUBECONFIG; belay takes the first.
+std::string kubeconfig_of(const TagMemoryOptions& options) {
+  if (!options.kubeconfig.empty()) return options.kubeconfig;
+  const std::string files = environment("KUBECONFIG");
+  return files.substr(0, files.find(':'));
+}
+
+/// Where the cluster is, with belay's namespace in place of the connection's.
+std::expected<Connection, std::string> connection_of(const TagMemoryOptions& options) {
+  auto found = [&options]() -> std::expected<Connection, std::string> {
+    const std::string given = kubeconfig_of(options);
+    if (!given.empty()) {
+      auto connection = cluster::kubeconfig_connection(given);
+      if (connection) connection->namespace_name = kNamespace;
+      return connection;
+    }
+    auto in_pod = cluster::in_cluster_connection();
+    if (in_pod) return in_pod;
+    const std::string usual = environment("HOME") + "/.kube/config";
+    if (::access(usual.c_str(), R_OK) != 0) {
+      return std::unexpected(
+          "no cluster is known: give --kubeconfig FILE, or --sightings FILE for a memory in a "
+          "file");
+    }
+    auto connection = cluster::kubeconfig_connection(usual);
+    if (connection) connection->namespace_name = kNamespace;
+    return connection;
+  }();
+  if (found && !options.namespace_name.empty()) found->namespace_name = options.namespace_name;
+  if (found && found->namespace_name.empty()) found->namespace_name = kNamespace;
+  return found;
+}
+
+/// Takes what is wanted out of `entries` into `forgotten`. \return whether there was any
+bool take_out(SightingMap& entries, const Wanted& wanted, SightingMap& forgotten) {
+  const std::size_t before = entries.size();
+  std::erase_if(entries, [&](const SightingMap::value_type& entry) {
+    if (!wanted(entry.first)) return false;
+    registry::keep_older(forgotten, entry.first, entry.second);
+    return true;
+  });
+  return entries.size() != before;
+}
+
+TagsForgotten forget_in_file(const std::string& path, const Wanted& wanted) {
+  TagsForgotten result;
+  if (::access(path.c_str(), F_OK) != 0) {
+    result.failure = fmt::format("{}: there is no such file", path);
+    return result;
+  }
+  const auto changed = registry::change_sighting_file(path, [&](SightingMap& entries) {
+    result.forgotten.clear();
+    return take_out(entries, wanted, result.forgotten);
+  });
+  if (!changed) {
+    result.failure = changed.error();
+    result.forgotten.clear();
+  }
+  return result;
+}
+
+TagsForgotten forget_in_cluster(const TagMemoryOptions& options, const Wanted& wanted) {
+  TagsForgotten result;
+  auto connection = connection_of(options);
+  if (!connection) {
+    result.failure = std::move(connection.error());
+    return result;
+  }
+  const std::string namespace_name = connection->namespace_name;
+  cluster::ApiClient api(*std::move(connection), "belay/" BELAY_VERSION);
+  auto shards = cluster::list_sighting_shards(api, namespace_name, kDeadline);
+  if (!shards) {
+    result.failure = shards.error().message;
+    return result;
+  }
+  for (cluster::SightingShard& shard : *shards) {
+    SightingMap here;
+    const auto changed = cluster::change_sighting_shard(
+        api, namespace_name, std::move(shard),
+        [&](SightingMap& entries) {
+          here.clear();
+          return take_out(entries, wanted, here);
+        },
+        kDeadline);
+    if (!changed) {
+      result.failure = changed.error().message;
+      return result;
+    }
+    for (const auto& [key, sighting] : here) {
+      registry::keep_older(result.forgotten, key, sighting);
+    }
+  }
+  return result;
+}
+
+}  // namespace
+
+std::expected<TagMemory, std::string> read_tag_memory(const TagMemoryOptions& options) {
+  TagMemory memory;
+  const auto add = [&memory](const std::string& place, const std::vector<std::string>& problems) {
+    for (const std::string& problem : problems) {
+      memory.problems.push_back(fmt::format("{}: {}", place, problem));
+    }
+  };
+  if (!options.file.empty()) {
+    auto read = registry::read_sighting_file(options.file);
+    if (!read) return std::unexpected(std::move(read.error()));
+    add(options.file, read->problems);
+    memory.entries = std::move(read->entries);
+    return memory;
+  }
+  auto connection = connection_of(options);
+  if (!connection) return std::unexpected(std::move(connection.error()));
+  const std::string namespace_name = connection->namespace_name;
+  cluster::ApiClient api(*std::move(connection), "belay/" BELAY_VERSION);
+  const auto shards = cluster::list_sighting_shards(api, namespace_name, kDeadline);
+  if (!shards) return std::unexpected(shards.error().message);
+  for (const cluster::SightingShard& shard : *shards) {
+    add(fmt::format("ConfigMap {}/{}", namespace_name, shard.name), shard.problems);
+    for (const auto& [key, sighting] : shard.entries) {
+      registry::keep_older(memory.entries, key, sighting);
+    }
+  }
+  return memory;
+}
+
+TagsForgotten forget_tags(const TagMemoryOptions& options, const Wanted& wanted) {
+  return options.file.empty() ? forget_in_cluster(options, wanted)
+                              : forget_in_file(options.file, wanted);
+}
+
+}  // namespace belay::webhook::command

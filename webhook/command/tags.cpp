@@ -1,0 +1,252 @@
+// `belay tags`: what belay remembers of tags (rule tag-moved), to look at and to forget. A tag that
+// was moved on purpose is cleared here, and its next admission counts as its first.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <expected>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <ostream>
+#include <string_view>
+#include <vector>
+
+#include "policy/image_reference.h"
+#include "policy/message.h"
+#include "policy/text_form.h"
+#include "policy/time_text.h"
+#include "webhook/command/command.h"
+#include "webhook/command/tag_memory.h"
+
+namespace belay::webhook::command {
+namespace {
+
+using registry::SightingMap;
+
+constexpr std::size_t kShortDigits = 12;
+
+struct TagsOptions {
+  TagMemoryOptions memory;
+  std::vector<std::string> references;  ///< what is asked for, as it was typed
+  std::vector<std::string> all_of;      ///< clear: whole repositories
+  std::string output = "text";
+  bool short_digests = false;
+};
+
+/// What a word of the command line picks: one tag, or a whole repository.
+struct Pick {
+  std::string repository;  ///< canonical
+  std::string tag;         ///< "" for all of them
+
+  bool takes(std::string_view key) const {
+    return registry::repository_of(key) == repository &&
+           (tag.empty() || registry::tag_of(key) == tag);
+  }
+  std::string text() const {
+    return tag.empty() ? repository : registry::sighting_key(repository, tag);
+  }
+};
+
+bool taken(const std::vector<Pick>& picks, std::string_view key) {
+  return std::ranges::any_of(picks, [key](const Pick& pick) { return pick.takes(key); });
+}
+
+/// \return why the word picks nothing, as a sentence
+std::expected<Pick, std::string> read_pick(const std::string& word) {
+  const auto reference = policy::parse_image_reference(word);
+  if (!reference) {
+    return std::unexpected(fmt::format("\"{}\" is no reference: it {}", policy::escape(word),
+                                       policy::describe(reference.error().code)));
+  }
+  if (reference->has_digest()) {
+    return std::unexpected(
+        fmt::format("\"{}\" has a digest; tags are remembered by their names", word));
+  }
+  return Pick{reference->repository_key(), std::string(reference->tag)};
+}
+
+int problem(Streams& streams, std::string_view command, std::string_view text) {
+  streams.err << fmt::format("belay tags {}: {}\n", command, text);
+  return kExitError;
+}
+
+int usage_problem(Streams& streams, std::string_view command, std::string_view text) {
+  streams.err << fmt::format("belay tags {0}: {1}\nTry: belay tags {0} --help\n", command, text);
+  return kExitError;
+}
+
+/// \return what is wrong with options that are each right
+std::string conflict(const TagMemoryOptions& options) {
+  if (options.file.empty()) return {};
+  if (!options.kubeconfig.empty()) return "give --sightings or --kubeconfig, not both";
+  if (!options.namespace_name.empty()) return "give --sightings or --namespace, not both";
+  return {};
+}
+
+// The list. -------------------------------------------------------------------------------------
+
+void print_text(const SightingMap& entries, bool short_digests, std::ostream& out) {
+  constexpr std::string_view kTag = "TAG";
+  constexpr std::string_view kDigest = "DIGEST";
+  const auto shown = [short_digests](const std::string& digest) {
+    return short_digests ? digest.substr(0, digest.find(':') + 1 + kShortDigits) : digest;
+  };
+  std::size_t tag_width = kTag.size();
+  std::size_t digest_width = kDigest.size();
+  for (const auto& [key, sighting] : entries) {
+    tag_width = std::max(tag_width, key.size());
+    digest_width = std::max(digest_width, shown(sighting.digest).size());
+  }
+  const auto row = [&](std::string_view tag, std::string_view digest, std::string_view time) {
+    out << fmt::format("{:<{}}  {:<{}}  {}\n", tag, tag_width, digest, digest_width, time);
+  };
+  row(kTag, kDigest, "FIRST SEEN");
+  for (const auto& [key, sighting] : entries) {
+    row(key, shown(sighting.digest), policy::time_text(sighting.time));
+  }
+}
+
+/// An array with one object a line.
+void print_json(const SightingMap& entries, std::ostream& out) {
+  std::string_view before = "[\n  ";
+  for (const auto& [key, sighting] : entries) {
+    nlohmann::ordered_json one;
+    one["repository"] = registry::repository_of(key);
+    one["tag"] = registry::tag_of(key);
+    one["digest"] = sighting.digest;
+    one["firstSeen"] = policy::time_text(sighting.time);
+    out << before << one.dump();
+    before = ",\n  ";
+  }
+  out << (entries.empty() ? "[]\n" : "\n]\n");
+}
+
+int run_list(const TagsOptions& options, Streams& streams) {
+  if (const std::string wrong = conflict(options.memory); !wrong.empty()) {
+    return usage_problem(streams, "list", wrong);
+  }
+  std::vector<Pick> picks;
+  for (const std::string& word : options.references) {
+    auto pick = read_pick(word);
+    if (!pick) return usage_problem(streams, "list", pick.error());
+    picks.push_back(*std::move(pick));
+  }
+  auto memory = read_tag_memory(options.memory);
+  if (!memory) return problem(streams, "list", memory.error());
+  SightingMap& entries = memory->entries;
+  if (!picks.empty()) {
+    std::erase_if(entries, [&picks](const auto& entry) { return !taken(picks, entry.first); });
+  }
+  for (const Pick& pick : picks) {
+    if (std::ranges::none_of(entries, [&](const auto& entry) { return pick.takes(entry.first); })) {
+      streams.err << fmt::format("nothing is remembered of {}\n", pick.text());
+    }
+  }
+  if (options.output == "json") {
+    print_json(entries, streams.out);
+  } else if (!entries.empty()) {
+    print_text(entries, options.short_digests, streams.out);
+  } else if (picks.empty()) {
+    streams.err << "no tags are remembered\n";
+  }
+  for (const std::string& line : memory->problems) problem(streams, "list", line);
+  return memory->problems.empty() ? kExitClean : kExitError;
+}
+
+// Forgetting. -----------------------------------------------------------------------------------
+
+int run_clear(const TagsOptions& options, Streams& streams) {
+  if (const std::string wrong = conflict(options.memory); !wrong.empty()) {
+    return usage_problem(streams, "clear", wrong);
+  }
+  std::vector<Pick> picks;
+  const auto read = [&](const std::string& word, bool all) {
+    auto pick = read_pick(word);
+    if (pick && all && !pick->tag.empty()) {
+      pick = std::unexpected(
+          fmt::format("--all-of takes a repository; \"{}\" is one tag of it", word));
+    }
+    if (pick && !all && pick->tag.empty()) {
+      pick = std::unexpected(fmt::format(
+          "\"{0}\" names no tag; for every tag of the repository give --all-of {0}", word));
+    }
+    if (!pick) {
+      usage_problem(streams, "clear", pick.error());
+      return false;
+    }
+    picks.push_back(*std::move(pick));
+    return true;
+  };
+  for (const std::string& word : options.references) {
+    if (!read(word, false)) return kExitError;
+  }
+  for (const std::string& word : options.all_of) {
+    if (!read(word, true)) return kExitError;
+  }
+  if (picks.empty()) {
+    return usage_problem(streams, "clear",
+                         "give a tag (REPOSITORY:TAG), or a repository with --all-of");
+  }
+  const TagsForgotten done =
+      forget_tags(options.memory, [&picks](std::string_view key) { return taken(picks, key); });
+  for (const auto& [key, sighting] : done.forgotten) {
+    streams.out << fmt::format("forgot {} {} (first seen {})\n", key, sighting.digest,
+                               policy::time_text(sighting.time));
+  }
+  if (!done.failure.empty()) return problem(streams, "clear", done.failure);
+  for (const Pick& pick : picks) {
+    if (std::ranges::none_of(done.forgotten,
+                             [&](const auto& entry) { return pick.takes(entry.first); })) {
+      streams.err << fmt::format("nothing is remembered of {}\n", pick.text());
+    }
+  }
+  return done.forgotten.empty() ? kExitFindings : kExitClean;
+}
+
+/// Where the memory is.
+void declare_memory(CLI::App& app, TagMemoryOptions& options) {
+  app.add_option("--sightings", options.file,
+                 "The file of belay serve --sightings; left out, the memory of a cluster")
+      ->type_name("FILE");
+  app.add_option("--kubeconfig", options.kubeconfig,
+                 "Ask as the current context of this file; left out: $KUBECONFIG, else this pod's "
+                 "ServiceAccount, else ~/.kube/config")
+      ->type_name("FILE");
+  app.add_option("-n,--namespace", options.namespace_name,
+                 "belay's namespace; left out: in a pod the pod's own, else belay-system")
+      ->type_name("NAME")
+      ->check([](const std::string& name) {
+        const std::string wrong = policy::check_text(policy::TextForm::kObjectName, name);
+        return wrong.empty() ? wrong : fmt::format("\"{}\" {}", name, wrong);
+      });
+}
+
+}  // namespace
+
+Run define_tags(CLI::App& app) {
+  auto options = std::make_shared<TagsOptions>();
+  CLI::App* const list =
+      app.add_subcommand("list", "shows tags, what they pointed to when first admitted, and when");
+  list->add_option("REFERENCE", options->references,
+                   "Repositories, or single tags, as REPOSITORY[:TAG]; left out, all");
+  list->add_option("-o,--output", options->output, "Format of the output")
+      ->type_name("FORMAT")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
+  list->add_flag("--short", options->short_digests, "Show twelve digits of each digest");
+  declare_memory(*list, options->memory);
+  CLI::App* const clear =
+      app.add_subcommand("clear", "forgets tags, so that their next admission is their first");
+  clear->add_option("TAG", options->references, "Tags as REPOSITORY:TAG");
+  repeatable(clear
+                 ->add_option("--all-of", options->all_of,
+                              "Forget every tag of this repository; repeatable")
+                 ->type_name("REPOSITORY"));
+  declare_memory(*clear, options->memory);
+  app.require_subcommand(1);
+  return [options, list](Streams& streams) {
+    return list->parsed() ? run_list(*options, streams) : run_clear(*options, streams);
+  };
+}
+
+}  // namespace belay::webhook::command

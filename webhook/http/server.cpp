@@ -1,0 +1,164 @@
+// The server: cpp-httplib's listener on one thread, a reactor on each of the others.
+#include "webhook/http/server.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <thread>
+
+#include "webhook/http/cgroup_limits.h"
+#include "webhook/http/httplib_server.h"
+#include "webhook/http/reactor.h"
+
+namespace belay::webhook::http {
+namespace {
+
+/// Starts a thread that takes no signals: they are the owner's.
+template <class Body>
+std::thread start_thread(const char* name, Body body) {
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT}) sigdelset(&all, fault);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  std::thread thread(std::move(body));
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  pthread_setname_np(thread.native_handle(), name);
+  return thread;
+}
+
+/// As many connections as descriptors allow: running out of them inside accept() would make the
+/// listener wait with the door open.
+std::size_t within_descriptor_limit(std::size_t wanted) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return wanted;
+  const auto descriptors = static_cast<std::size_t>(limit.rlim_cur);
+  const std::size_t reserve = std::clamp<std::size_t>(descriptors / 4, 32, 512);
+  return std::min(wanted, std::max<std::size_t>(descriptors, reserve + 8) - reserve);
+}
+
+class Listener final : public HttplibServer {
+ public:
+  explicit Listener(std::vector<std::unique_ptr<Reactor>>& reactors) : reactors_(reactors) {}
+
+ private:
+  void take(int socket) override {
+    const int on = 1;
+    const int flags = fcntl(socket, F_GETFL);
+    if (flags < 0 || fcntl(socket, F_SETFL, flags | O_NONBLOCK) != 0 ||
+        setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0) {
+      close(socket);
+      return;
+    }
+    const auto least =
+        std::min_element(reactors_.begin(), reactors_.end(),
+                         [](const auto& a, const auto& b) { return a->load() < b->load(); });
+    (*least)->adopt(socket);
+  }
+
+  std::vector<std::unique_ptr<Reactor>>& reactors_;
+};
+
+}  // namespace
+
+void ServerEvents::exit_with_message(std::string_view message) {
+  std::fprintf(stderr, "belay: the server cannot go on: %.*s\n", static_cast<int>(message.size()),
+               message.data());
+  std::_Exit(1);
+}
+
+class Server::Impl {
+ public:
+  Impl(ServerOptions options, std::shared_ptr<const certs::Store> store, HandlerFactory factory,
+       ServerEvents events)
+      : options_(std::move(options)),
+        store_(std::move(store)),
+        factory_(std::move(factory)),
+        events_(std::move(events)),
+        listener_(reactors_) {}
+
+  ~Impl() { stop(std::chrono::milliseconds(0)); }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  std::expected<void, Error> start() {
+    auto context = make_tls_context(*store_, options_.client_ca_pem);
+    if (!context) return std::unexpected(context.error());
+    options_.max_bytes_in_flight = bytes_within_memory(options_.max_bytes_in_flight);
+    shared_ = std::make_unique<ReactorShared>(options_, std::move(*context), events_);
+    if (auto bound = listener_.bind(options_.host, options_.port, options_.backlog); !bound) {
+      return bound;
+    }
+    const unsigned threads = options_.threads != 0 ? options_.threads : usable_cpus();
+    const std::size_t connections = within_descriptor_limit(options_.max_connections);
+    for (unsigned i = 0; i < threads; ++i) {
+      const std::size_t share = connections / threads + (i < connections % threads ? 1 : 0);
+      reactors_.push_back(
+          std::make_unique<Reactor>(*shared_, factory_(), std::max<std::size_t>(share, 1)));
+      if (auto opened = reactors_.back()->open(); !opened) return opened;
+    }
+    for (const auto& reactor : reactors_) {
+      threads_.push_back(start_thread("reactor", [&r = *reactor] { r.run(); }));
+    }
+    accepting_ = start_thread("accept", [this] {
+      if (!listener_.accept_all()) events_.fatal("the listening socket accepts no connections");
+    });
+    return {};
+  }
+
+  std::uint16_t port() const { return listener_.port(); }
+
+  void begin_drain() {
+    if (shared_ != nullptr) shared_->draining = true;
+  }
+
+  void stop(std::chrono::milliseconds grace) {
+    if (!accepting_.joinable()) return;
+    begin_drain();
+    listener_.end_accepting();
+    const auto deadline = Clock::now() + grace;
+    for (const auto& reactor : reactors_) reactor->stop(deadline);
+    accepting_.join();
+    for (std::thread& thread : threads_) thread.join();
+    threads_.clear();
+  }
+
+  std::size_t connections() const {
+    std::size_t sum = 0;
+    for (const auto& reactor : reactors_) sum += reactor->load();
+    return sum;
+  }
+
+ private:
+  ServerOptions options_;
+  const std::shared_ptr<const certs::Store> store_;
+  const HandlerFactory factory_;
+  const ServerEvents events_;
+  std::unique_ptr<ReactorShared> shared_;
+  std::vector<std::unique_ptr<Reactor>> reactors_;
+  Listener listener_;
+  std::vector<std::thread> threads_;
+  std::thread accepting_;
+};
+
+Server::Server(ServerOptions options, std::shared_ptr<const certs::Store> store,
+               HandlerFactory factory, ServerEvents events)
+    : impl_(std::make_unique<Impl>(std::move(options), std::move(store), std::move(factory),
+                                   std::move(events))) {}
+Server::~Server() = default;
+
+std::expected<void, Error> Server::start() { return impl_->start(); }
+std::uint16_t Server::port() const { return impl_->port(); }
+void Server::begin_drain() { impl_->begin_drain(); }
+void Server::stop(std::chrono::milliseconds grace) { impl_->stop(grace); }
+std::size_t Server::connections() const { return impl_->connections(); }
+
+}  // namespace belay::webhook::http

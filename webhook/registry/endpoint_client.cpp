@@ -1,0 +1,310 @@
+#include "webhook/registry/endpoint_client.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <random>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "webhook/base64.h"
+#include "webhook/registry/answers.h"
+#include "webhook/registry/url.h"
+
+namespace belay::webhook::registry {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kFirstBackoff{50};
+/// Time in which a registry that is well answers: a timeout after less says nothing of it.
+constexpr milliseconds kFairTime{500};
+constexpr std::chrono::seconds kLongestPause{60};
+constexpr std::chrono::minutes kBasicLife{5};
+
+http::ClientOptions client_options(const Endpoint& endpoint, const RegistryClientOptions& options,
+                                   http::AddressGuard guard) {
+  return {.ca_pem = endpoint.ca_pem,
+          .agent = "belay",
+          .proxies = options.proxies,
+          .guard = guard,
+          .connect_timeout = options.connect_timeout};
+}
+
+http::ClientOptions with_certificate(http::ClientOptions options, const Endpoint& endpoint) {
+  options.client_cert_pem = endpoint.client_cert_pem;
+  options.client_key_pem = endpoint.client_key_pem;
+  return options;
+}
+
+http::AddressGuard guard_of(const Endpoint& endpoint) {
+  return endpoint.allow_private ? http::AddressGuard::kPublicPrivate : http::AddressGuard::kPublic;
+}
+
+Failure failure_of(http::ClientError::Kind kind) {
+  using Kind = http::ClientError::Kind;
+  switch (kind) {
+    case Kind::kRefusedAddress:
+      return Failure::kRefusedAddress;
+    case Kind::kTls:
+      return Failure::kTls;
+    case Kind::kTimeout:
+      return Failure::kTimeout;
+    case Kind::kTooLarge:
+    case Kind::kProtocol:
+      return Failure::kBadAnswer;
+    case Kind::kUnreachable:
+    case Kind::kStopped:
+      break;
+  }
+  return Failure::kUnreachable;
+}
+
+/// \return nothing where the answer is one to read
+std::optional<Failure> failure_of(int status) {
+  if (status >= 200 && status < 300) return std::nullopt;
+  if (status >= 300 && status < 400) return Failure::kRedirect;
+  if (status == 401 || status == 403) return Failure::kUnauthorized;
+  if (status == 404) return Failure::kNotFound;
+  if (status == 429) return Failure::kRateLimited;
+  return status >= 500 ? Failure::kServerError : Failure::kBadAnswer;
+}
+
+/// Whether the registry is to blame, and may be well again in a moment.
+bool is_passing(Failure failure) {
+  return failure == Failure::kUnreachable || failure == Failure::kServerError ||
+         failure == Failure::kTimeout || failure == Failure::kTls;
+}
+
+/// The pause that a 429 asks for: Retry-After in seconds.
+/// \param otherwise  where there is no such number (none at all, or a date)
+milliseconds pause_of(const http::ClientAnswer& answer, milliseconds otherwise) {
+  const std::string* const text = answer.header("retry-after");
+  unsigned seconds = 0;
+  const auto read = text == nullptr
+                        ? std::from_chars_result{.ptr = nullptr, .ec = std::errc::invalid_argument}
+                        : std::from_chars(text->data(), text->data() + text->size(), seconds);
+  if (read.ec == std::errc::result_out_of_range) return kLongestPause;
+  if (read.ec != std::errc{}) return std::min<milliseconds>(otherwise, kLongestPause);
+  return std::min(std::chrono::seconds(seconds), kLongestPause);
+}
+
+milliseconds backoff(int attempt) {
+  thread_local std::minstd_rand random{std::random_device{}()};
+  const auto most = kFirstBackoff * (1 << std::min(attempt, 5));
+  return milliseconds(
+      std::uniform_int_distribution<milliseconds::rep>(most.count() / 2, most.count())(random));
+}
+
+std::string basic(const Credential& credential) {
+  return "Basic " + base64_encode(credential.username + ":" + credential.password);
+}
+
+}  // namespace
+
+EndpointClient::EndpointClient(const Endpoint& endpoint, const RegistryClientOptions& options,
+                               Slots& all)
+    : endpoint_(endpoint),
+      options_(options),
+      https_(endpoint.url.starts_with("https://")),
+      client_(with_certificate(client_options(endpoint, options, guard_of(endpoint)), endpoint)),
+      elsewhere_(client_options(endpoint, options, guard_of(endpoint))),
+      public_(client_options(endpoint, options, http::AddressGuard::kPublic)),
+      all_slots_(all),
+      slots_(options.connections_each),
+      breaker_(options.failures_to_rest, options.rest) {}
+
+EndpointClient::Answer EndpointClient::ask(const Question& question, const Credential& credential,
+                                           Clock::time_point deadline) {
+  if (!sit_out_pause(deadline) || !breaker_.may_ask(Clock::now())) {
+    return std::unexpected(Failure::kResting);
+  }
+  if (!slots_.take(deadline)) return std::unexpected(Failure::kBusy);
+  const TakenSlot own(slots_);
+  if (!all_slots_.take(deadline)) return std::unexpected(Failure::kBusy);
+  const TakenSlot shared(all_slots_);
+  for (int tries = 0;; ++tries) {
+    Attempt attempt{.deadline = deadline};
+    // An endpoint that speaks http is told no secret.
+    Answer answer = ask_once(question, https_ ? credential : anonymous(), attempt);
+    const auto now = Clock::now();
+    const auto pause = backoff(tries);
+    if (answer || !is_passing(answer.error())) {
+      breaker_.succeeded();
+      const bool limited = !answer && answer.error() == Failure::kRateLimited;
+      if (limited && tries < options_.retries && sit_out_pause(deadline, now + pause)) continue;
+      return answer;
+    }
+    // Not told to the breaker at all: a trial after a rest that ends so is followed by another
+    // rest.
+    if (attempt.cut_short) return answer;
+    breaker_.failed(now);
+    const bool once_more =
+        answer.error() != Failure::kTls && tries < options_.retries && now + pause < deadline;
+    if (!once_more) return answer;
+    std::this_thread::sleep_for(pause);
+  }
+}
+
+/// \param not_before  waits until then in any case: a registry may ask for a pause of no time
+/// \return whether the registry may be asked as far as pauses go. Where it has to wait beyond the
+///   deadline, or is not to sit out pauses and there is one, it says so at once.
+bool EndpointClient::sit_out_pause(Clock::time_point deadline, Clock::time_point not_before) {
+  while (true) {
+    const auto now = Clock::now();
+    const auto end = breaker_.paused_until();
+    if (end <= now && not_before <= now) return true;
+    if (end > now && !options_.sit_out_pauses) return false;
+    // Not all in the same moment.
+    const auto resume = end > now ? std::max(end + backoff(0), not_before) : not_before;
+    if (resume >= deadline) return false;
+    std::this_thread::sleep_until(resume);
+  }
+}
+
+/// What is wrong with an answer, if anything. The pause that a 429 asks for is kept, whoever of
+/// those that a question leads to said it: the next one would lead there, too.
+std::optional<Failure> EndpointClient::judge(const http::ClientAnswer& answer) {
+  const auto failure = failure_of(answer.status);
+  if (failure == Failure::kRateLimited) {
+    breaker_.pause(Clock::now() + pause_of(answer, options_.rest));
+  }
+  return failure;
+}
+
+EndpointClient::Answer EndpointClient::ask_once(const Question& question,
+                                                const Credential& credential, Attempt& attempt) {
+  const AuthorizationStore::Key key(question.scope, credential.identity);
+  std::optional<std::string> header = authorizations_.find(key, Clock::now());
+  if (!header && !credential.registry_token.empty()) {
+    header = "Bearer " + credential.registry_token;
+  }
+  const std::string url = endpoint_.url + question.path;
+  for (int round = 0;; ++round) {
+    std::vector<http::Header> headers = {{"Accept-Encoding", "identity"}};
+    if (!question.accept.empty()) headers.emplace_back("Accept", question.accept);
+    if (header) headers.emplace_back("Authorization", *header);
+    Answer answer = send(client_, question.method, url, std::move(headers), attempt);
+    if (!answer) return answer;
+    if (answer->status == 401 && round == 0) {
+      authorizations_.forget(key);
+      auto authorized = authorize(*answer, question, credential, attempt);
+      if (!authorized) return std::unexpected(authorized.error());
+      header = std::move(*authorized);
+      continue;
+    }
+    if (answer->status == 405 && question.method == "HEAD") return answer;
+    const auto failure = judge(*answer);
+    if (failure == Failure::kRedirect && question.follow_redirect) {
+      return follow(*answer, question, attempt);
+    }
+    if (failure) return std::unexpected(*failure);
+    return answer;
+  }
+}
+
+EndpointClient::Answer EndpointClient::send(const http::Client& client, std::string_view method,
+                                            const std::string& url,
+                                            std::vector<http::Header> headers, Attempt& attempt,
+                                            std::string_view body) const {
+  const auto left = std::chrono::floor<milliseconds>(attempt.deadline - Clock::now());
+  const auto time = std::min(left, options_.request_timeout);
+  attempt.cut_short = time < std::min(options_.request_timeout, kFairTime);
+  if (left <= milliseconds(0)) return std::unexpected(Failure::kTimeout);
+  auto answer = client.send({.method = method,
+                             .url = url,
+                             .headers = std::move(headers),
+                             .body = body,
+                             .deadline = time,
+                             .max_answer = kMaxAnswer});
+  attempt.cut_short &= !answer && answer.error().kind == http::ClientError::Kind::kTimeout;
+  if (!answer) return std::unexpected(failure_of(answer.error().kind));
+  return std::move(*answer);
+}
+
+/// Registries keep blobs in object stores and lead there with a signed URL. What may be dialled for
+/// the registry is not for wherever it leads: else it could have services asked that it can't
+/// reach.
+EndpointClient::Answer EndpointClient::follow(const http::ClientAnswer& redirect,
+                                              const Question& question, Attempt& attempt) {
+  const std::string* const location = redirect.header("location");
+  if (location == nullptr) return std::unexpected(Failure::kRedirect);
+  const bool relative = location->starts_with('/') && !location->starts_with("//");
+  const auto own = parse_url(endpoint_.url);
+  const auto target =
+      parse_url(relative && own ? fmt::format("{}://{}{}", own->https ? "https" : "http",
+                                              own->authority(), *location)
+                                : *location);
+  if (!target || !own) return std::unexpected(Failure::kRedirect);
+  const bool same = target->host == own->host && target->port == own->port;
+  if (!target->https && (own->https || !same)) return std::unexpected(Failure::kRedirect);
+  const http::Client& client =
+      same || is_listed(*target, endpoint_.blob_hosts) ? elsewhere_ : public_;
+  Answer answer =
+      send(client, question.method, target->text(), {{"Accept-Encoding", "identity"}}, attempt);
+  if (!answer) return answer;
+  if (const auto failure = judge(*answer)) return std::unexpected(*failure);
+  return answer;
+}
+
+std::expected<std::string, Failure> EndpointClient::authorize(const http::ClientAnswer& refusal,
+                                                              const Question& question,
+                                                              const Credential& credential,
+                                                              Attempt& attempt) {
+  const AuthorizationStore::Key key(question.scope, credential.identity);
+  Failure why = Failure::kUnauthorized;
+  for (const auto& [name, value] : refusal.headers) {
+    if (name != "www-authenticate") continue;
+    for (const Challenge& challenge : read_challenges(value)) {
+      if (challenge.scheme == Scheme::kBearer) {
+        auto token = fetch_token(challenge, question, credential, attempt);
+        if (token) return token;
+        why = token.error();
+      } else if (!credential.username.empty()) {
+        std::string header = basic(credential);
+        authorizations_.put(key, header, Clock::now() + kBasicLife);
+        return header;
+      }
+    }
+  }
+  return std::unexpected(why);
+}
+
+std::expected<std::string, Failure> EndpointClient::fetch_token(const Challenge& challenge,
+                                                                const Question& question,
+                                                                const Credential& credential,
+                                                                Attempt& attempt) {
+  const bool refresh = !credential.identity_token.empty();
+  // A refresh token goes into the body, so the URL keeps the challenge's query alone.
+  const auto url = token_url(challenge, endpoint_, refresh ? "" : question.scope);
+  if (!url) return std::unexpected(Failure::kRefusedRealm);
+  const auto asked = Clock::now();
+  std::vector<http::Header> headers = {{"Accept-Encoding", "identity"}};
+  const bool own_host = parse_url(*url)->authority() == parse_url(endpoint_.url)->authority();
+  const http::Client& client = own_host ? client_ : elsewhere_;
+  Answer answer = [&] {
+    if (!refresh) {
+      if (!credential.username.empty()) headers.emplace_back("Authorization", basic(credential));
+      return send(client, "GET", *url, std::move(headers), attempt);
+    }
+    headers.emplace_back("Content-Type", "application/x-www-form-urlencoded");
+    const std::string body =
+        fmt::format("grant_type=refresh_token&client_id=belay&service={}&scope={}&refresh_token={}",
+                    encode_query(challenge.service), encode_query(question.scope),
+                    encode_query(credential.identity_token));
+    return send(client, "POST", *url, std::move(headers), attempt, body);
+  }();
+  if (!answer) return std::unexpected(answer.error());
+  if (const auto failure = judge(*answer)) return std::unexpected(*failure);
+  auto token = read_token(answer->body);
+  if (!token) return std::unexpected(Failure::kBadAnswer);
+  std::string header = "Bearer " + token->text;
+  // A tenth is left for clocks and ways.
+  authorizations_.put({question.scope, credential.identity}, header,
+                      asked + token->lifetime * 9 / 10);
+  return header;
+}
+
+}  // namespace belay::webhook::registry

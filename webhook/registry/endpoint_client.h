@@ -1,0 +1,81 @@
+// One endpoint of a registry: a request, the challenge answered, retries within the deadline, the
+// breaker. Knows HTTP's answers, not what stands in them. Thread-safe; blocks until the deadline at
+// most.
+#pragma once
+
+#include <chrono>
+#include <expected>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "webhook/http/client.h"
+#include "webhook/registry/authorization_store.h"
+#include "webhook/registry/breaker.h"
+#include "webhook/registry/challenge.h"
+#include "webhook/registry/registry_client.h"
+#include "webhook/registry/slots.h"
+
+namespace belay::webhook::registry {
+
+/// What is asked of an endpoint.
+struct Question {
+  std::string_view method;       ///< "HEAD", "GET"
+  std::string path;              ///< below the endpoint: "/v2/shop/web/manifests/v1"
+  std::string_view accept;       ///< media types, "" for any
+  std::string scope;             ///< "repository:shop/web:pull"
+  bool follow_redirect = false;  ///< of a blob: once, to https, without credentials
+};
+
+class EndpointClient {
+ public:
+  /// \param all  slots over all registries; outlives the client, as `endpoint` does
+  EndpointClient(const Endpoint& endpoint, const RegistryClientOptions& options, Slots& all);
+  ~EndpointClient() = default;
+  EndpointClient(const EndpointClient&) = delete;
+  EndpointClient& operator=(const EndpointClient&) = delete;
+
+  /// A 2xx answer, or 405 to a HEAD; anything else is a Failure.
+  std::expected<http::ClientAnswer, Failure> ask(const Question& question,
+                                                 const Credential& credential,
+                                                 Clock::time_point deadline);
+  const Endpoint& endpoint() const { return endpoint_; }
+
+ private:
+  using Answer = std::expected<http::ClientAnswer, Failure>;
+
+  /// One attempt at a question.
+  struct Attempt {
+    Clock::time_point deadline;
+    /// It ended in a timeout that is the asker's: too little time was left for the registry, or
+    /// none, so it says nothing of the registry.
+    bool cut_short = false;
+  };
+
+  bool sit_out_pause(Clock::time_point deadline, Clock::time_point not_before = {});
+  Answer ask_once(const Question& question, const Credential& credential, Attempt& attempt);
+  Answer send(const http::Client& client, std::string_view method, const std::string& url,
+              std::vector<http::Header> headers, Attempt& attempt,
+              std::string_view body = {}) const;
+  std::optional<Failure> judge(const http::ClientAnswer& answer);
+  Answer follow(const http::ClientAnswer& redirect, const Question& question, Attempt& attempt);
+  std::expected<std::string, Failure> authorize(const http::ClientAnswer& refusal,
+                                                const Question& question,
+                                                const Credential& credential, Attempt& attempt);
+  std::expected<std::string, Failure> fetch_token(const Challenge& challenge,
+                                                  const Question& question,
+                                                  const Credential& credential, Attempt& attempt);
+
+  const Endpoint& endpoint_;
+  const RegistryClientOptions options_;
+  const bool https_;  ///< credentials are sent to nothing else
+  const http::Client client_;
+  const http::Client elsewhere_;  ///< token services and listed blob stores: no client certificate
+  const http::Client public_;     ///< other blob stores: public addresses only
+  Slots& all_slots_;
+  Slots slots_;
+  Breaker breaker_;
+  AuthorizationStore authorizations_;
+};
+
+}  // namespace belay::webhook::registry

@@ -1,0 +1,272 @@
+// Questions about images -> requests to endpoints, mirrors first; and what their answers say.
+#include "webhook/registry/registry_client.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "policy/image_reference.h"
+#include "webhook/registry/answers.h"
+#include "webhook/registry/endpoint_client.h"
+#include "webhook/registry/link.h"
+#include "webhook/registry/url.h"
+
+namespace belay::webhook::registry {
+namespace {
+
+struct FailureWords {
+  std::string_view name;
+  std::string_view words;  ///< behind the registry's name
+};
+/// In the order of Failure. "Not allowed" and "not there" read alike: who may not see an image
+/// learns nothing of it.
+constexpr std::array<FailureWords, 14> kFailures = {{
+    {"not_listed", "is not among the registries that belay may ask (--registries)"},
+    {"refused_address", "leads to an address that belay does not dial"},
+    {"unreachable", "can't be reached"},
+    {"tls", "has no certificate that belay trusts"},
+    {"timeout", "did not answer in time"},
+    {"unauthorized", "has no such image, or does not show it to belay"},
+    {"not_found", "has no such image, or does not show it to belay"},
+    {"rate_limited", "has been asked too often and wants a pause"},
+    {"server_error", "has an error of its own"},
+    {"redirect", "leads elsewhere, where belay does not follow"},
+    {"refused_realm", "names a token service that belay may not ask"},
+    {"bad_answer", "gave an answer that does not read"},
+    {"resting", "failed too often a moment ago and is not asked now"},
+    {"busy", "is asked about too many images at once"},
+}};
+
+const FailureWords& words_of(Failure failure) {
+  return kFailures.at(static_cast<std::size_t>(failure));
+}
+
+std::string header_of(const http::ClientAnswer& answer, std::string_view name) {
+  const std::string* const value = answer.header(name);
+  return value == nullptr ? std::string() : *value;
+}
+
+constexpr std::string_view kIndex = "application/vnd.oci.image.index.v1+json";
+constexpr std::size_t kMaxPages = 16;  ///< of one list
+
+/// The question for the page after this one; nothing where this is the last.
+std::expected<std::optional<std::string>, std::string> page_after(const http::ClientAnswer& answer,
+                                                                  const Endpoint& endpoint,
+                                                                  std::string_view path) {
+  for (const auto& [name, value] : answer.headers) {
+    if (name != "link") continue;
+    const auto target = read_next_link(value);
+    if (!target) return std::unexpected(target.error());
+    if (!target->empty()) return next_path(endpoint.url, path, *target);
+  }
+  return std::nullopt;
+}
+
+/// A list of referrers in one answer, which a registry may give in pages (distribution-spec 1.1):
+/// all of them, or none. They have one bound together, that of a single answer.
+std::expected<http::ClientAnswer, Failure> ask_all_pages(EndpointClient& client, Question question,
+                                                         const Credential& credential,
+                                                         Clock::time_point deadline) {
+  std::vector<std::string> pages;
+  std::size_t bytes = 0;
+  while (true) {
+    auto answer = client.ask(question, credential, deadline);
+    if (!answer) {
+      // A later page that is not there is no registry without the API.
+      const bool half = !pages.empty() && answer.error() == Failure::kNotFound;
+      return half ? std::unexpected(Failure::kBadAnswer) : std::move(answer);
+    }
+    bytes += answer->body.size();
+    const auto next = page_after(*answer, client.endpoint(), question.path);
+    if (!next || bytes > kMaxAnswer) return std::unexpected(Failure::kBadAnswer);
+    if (!*next && pages.empty()) return answer;
+    pages.push_back(std::move(answer->body));
+    if (!*next) {
+      auto whole = merge_referrers(pages);
+      if (!whole) return std::unexpected(Failure::kBadAnswer);
+      answer->body = std::move(*whole);
+      return answer;
+    }
+    if (pages.size() == kMaxPages) return std::unexpected(Failure::kBadAnswer);
+    question.path = **next;
+  }
+}
+
+}  // namespace
+
+std::string_view name_of(Failure failure) { return words_of(failure).name; }
+
+RegistryError error_of(std::string_view registry, Failure failure) {
+  return {.failure = failure, .message = fmt::format("{} {}", registry, words_of(failure).words)};
+}
+
+class RegistryClient::Impl {
+ public:
+  Impl(Registries registries, const RegistryClientOptions& options, RegistryObserver* observer)
+      : registries_(std::move(registries)), observer_(observer), slots_(options.connections) {
+    for (const Registry& registry : registries_.list) {
+      auto& clients = clients_.emplace_back();
+      for (const Endpoint& endpoint : registry.endpoints) {
+        clients.push_back(std::make_unique<EndpointClient>(endpoint, options, slots_));
+      }
+    }
+  }
+
+  using Answer = std::expected<http::ClientAnswer, RegistryError>;
+
+  /// Asks the endpoints in turn until one has a good answer; the last one's failure counts.
+  /// \param good  what is wrong with an answer, if anything
+  template <class Good>
+  Answer ask(const Place& place, const Question& question, Clock::time_point deadline,
+             const Good& good) {
+    return ask_each(
+        place, deadline, good,
+        [&question](EndpointClient& client, const Credential& credential, Clock::time_point end) {
+          return client.ask(question, credential, end);
+        });
+  }
+
+  /// \param ask_one  how one endpoint is asked, until when
+  template <class Good, class AskOne>
+  Answer ask_each(const Place& place, Clock::time_point deadline, const Good& good,
+                  const AskOne& ask_one) {
+    const Registry* const registry = registries_.find(place.registry);
+    if (registry == nullptr) {
+      report("other", name_of(Failure::kNotListed), {});
+      return std::unexpected(error_of(place.registry, Failure::kNotListed));
+    }
+    const auto index = static_cast<std::size_t>(registry - registries_.list.data());
+    Failure failure = Failure::kUnreachable;
+    for (std::size_t i = 0; i < clients_[index].size(); ++i) {
+      const bool last = i + 1 == clients_[index].size();
+      const auto begin = Clock::now();
+      // Mirrors leave the registry itself half of the time, and get no credential of another host.
+      const auto end = last ? deadline : begin + (deadline - begin) / 2;
+      const Credential& credential = last ? place.credential : anonymous();
+      std::expected<http::ClientAnswer, Failure> answer =
+          ask_one(*clients_[index][i], credential, end);
+      if (answer) {
+        if (const auto problem = good(*answer)) {
+          answer = std::unexpected(*problem);
+        }
+      }
+      report(registry->host, answer ? "ok" : name_of(answer.error()), Clock::now() - begin);
+      if (answer) return std::move(*answer);
+      failure = answer.error();
+    }
+    return std::unexpected(error_of(place.registry, failure));
+  }
+
+  static Question about(const Place& place, std::string_view method, std::string_view kind,
+                        std::string_view what, std::string_view accept) {
+    return {.method = method,
+            .path = fmt::format("/v2/{}/{}/{}", place.repository, kind, what),
+            .accept = accept,
+            .scope = fmt::format("repository:{}:pull", place.repository)};
+  }
+
+ private:
+  void report(std::string_view registry, std::string_view result, std::chrono::nanoseconds time) {
+    if (observer_ != nullptr) observer_->requested(registry, result, time);
+  }
+
+  const Registries registries_;
+  RegistryObserver* const observer_;
+  Slots slots_;
+  std::vector<std::vector<std::unique_ptr<EndpointClient>>> clients_;  ///< by registry, endpoint
+};
+
+RegistryClient::RegistryClient(Registries registries, const RegistryClientOptions& options,
+                               RegistryObserver* observer)
+    : impl_(std::make_unique<Impl>(std::move(registries), options, observer)) {}
+RegistryClient::~RegistryClient() = default;
+
+std::expected<std::string, RegistryError> RegistryClient::digest(const Place& place,
+                                                                 std::string_view tag,
+                                                                 Clock::time_point deadline) {
+  std::string digest;
+  const auto head =
+      impl_->ask(place, Impl::about(place, "HEAD", "manifests", tag, kManifestTypes), deadline,
+                 [&](const http::ClientAnswer& answer) -> std::optional<Failure> {
+                   if (answer.status == 405) return std::nullopt;
+                   std::string said = header_of(answer, "docker-content-digest");
+                   if (!said.empty() && !policy::is_digest(said)) return Failure::kBadAnswer;
+                   digest = std::move(said);  // not before: another endpoint may be asked yet
+                   return std::nullopt;
+                 });
+  if (!head) return std::unexpected(head.error());
+  if (!digest.empty()) return digest;
+  const auto whole =
+      impl_->ask(place, Impl::about(place, "GET", "manifests", tag, kManifestTypes), deadline,
+                 [&](const http::ClientAnswer& answer) -> std::optional<Failure> {
+                   if (!read_manifest(answer.body, header_of(answer, "content-type"))) {
+                     return Failure::kBadAnswer;
+                   }
+                   const std::string said = header_of(answer, "docker-content-digest");
+                   if (!said.empty() && !has_digest(answer.body, said)) return Failure::kBadAnswer;
+                   digest = said.empty() ? digest_of(answer.body) : said;
+                   return std::nullopt;
+                 });
+  if (!whole) return std::unexpected(whole.error());
+  return digest;
+}
+
+std::expected<Blob, RegistryError> RegistryClient::manifest(const Place& place,
+                                                            std::string_view digest,
+                                                            Clock::time_point deadline) {
+  auto answer =
+      impl_->ask(place, Impl::about(place, "GET", "manifests", digest, kManifestTypes), deadline,
+                 [&](const http::ClientAnswer& whole) -> std::optional<Failure> {
+                   if (has_digest(whole.body, digest)) return std::nullopt;
+                   return Failure::kBadAnswer;
+                 });
+  if (!answer) return std::unexpected(answer.error());
+  std::string type = header_of(*answer, "content-type");
+  return Blob{.body = std::move(answer->body), .media_type = std::move(type)};
+}
+
+std::expected<Blob, RegistryError> RegistryClient::blob(const Place& place, std::string_view digest,
+                                                        Clock::time_point deadline) {
+  Question question = Impl::about(place, "GET", "blobs", digest, "");
+  question.follow_redirect = true;
+  auto answer = impl_->ask(place, question, deadline,
+                           [&](const http::ClientAnswer& whole) -> std::optional<Failure> {
+                             if (has_digest(whole.body, digest)) return std::nullopt;
+                             return Failure::kBadAnswer;
+                           });
+  if (!answer) return std::unexpected(answer.error());
+  return Blob{.body = std::move(answer->body), .media_type = {}};
+}
+
+std::expected<Blob, RegistryError> RegistryClient::referrers(const Place& place,
+                                                             std::string_view digest,
+                                                             Clock::time_point deadline) {
+  const auto reads = [](const http::ClientAnswer& answer) -> std::optional<Failure> {
+    return read_referrers(answer.body) ? std::nullopt : std::optional(Failure::kBadAnswer);
+  };
+  const Question question = Impl::about(place, "GET", "referrers", digest, kIndex);
+  auto answer = impl_->ask_each(
+      place, deadline, reads,
+      [&question](EndpointClient& client, const Credential& credential, Clock::time_point end) {
+        return ask_all_pages(client, question, credential, end);
+      });
+  if (!answer && answer.error().failure != Failure::kNotFound) {
+    return std::unexpected(answer.error());
+  }
+  if (!answer) {  // a registry without the API: the tag schema (distribution-spec 1.1)
+    std::string tag(digest);
+    tag.replace(tag.find(':'), 1, "-");
+    answer =
+        impl_->ask(place, Impl::about(place, "GET", "manifests", tag, kIndex), deadline, reads);
+  }
+  if (answer) return Blob{.body = std::move(answer->body), .media_type = std::string(kIndex)};
+  if (answer.error().failure == Failure::kNotFound) {
+    return Blob{.body = R"({"schemaVersion":2,"manifests":[]})", .media_type = std::string(kIndex)};
+  }
+  return std::unexpected(answer.error());
+}
+
+}  // namespace belay::webhook::registry

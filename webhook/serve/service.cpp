@@ -1,0 +1,313 @@
+#include "webhook/serve/service.h"
+
+#include <fmt/format.h>
+
+#include <iterator>
+#include <utility>
+#include <vector>
+
+#include "policy/policy_reader.h"
+#include "policy/policy_set.h"
+#include "policy/time_text.h"
+#include "webhook/admission/handler.h"
+#include "webhook/serve/request_observer.h"
+
+namespace belay::webhook {
+namespace {
+
+std::vector<std::string> kinds_of(const std::vector<admission::ExtraTemplate>& templates) {
+  std::vector<std::string> kinds;
+  kinds.reserve(templates.size());
+  for (const admission::ExtraTemplate& row : templates) kinds.push_back(row.kind);
+  return kinds;
+}
+
+/// One reactor's handler with the observer it reports to.
+class ReactorHandler final : public http::Handler {
+ public:
+  ReactorHandler(Metrics& metrics, Log& log, const Snapshot<policy::PolicySet>& policies,
+                 const admission::NamespaceSource& namespaces, admission::Questions questions,
+                 const ServerConfig& config, admission::Today today)
+      : observer_(metrics, log),
+        admission_(policies, namespaces, std::move(today), observer_, config.extra_templates,
+                   questions) {}
+
+  void handle(const http::Request& request, http::Response& response) override {
+    admission_.handle(request, response);
+  }
+  void flush() override { admission_.flush(); }
+
+ private:
+  RequestObserver observer_;
+  admission::AdmissionHandler admission_;
+};
+
+}  // namespace
+
+// ---- steps
+
+struct Service::Step {
+  std::string_view name;  ///< begins the message of a failure
+  std::expected<void, std::string> (Service::*start)();
+  void (Service::*stop)();
+};
+
+/// In the order in which they start; each may count on those above it.
+const Service::Step Service::kSteps[] = {
+    {"log", &Service::start_log, &Service::stop_log},
+    {"certificate", &Service::start_certificate, &Service::stop_certificate},
+    {"policies", &Service::start_policies, &Service::stop_policies},
+    {"cluster", &Service::start_cluster, &Service::stop_cluster},
+    {"registries", &Service::start_registries, &Service::stop_registries},
+    {"webhook port", &Service::start_server, &Service::stop_server},
+    {"admin port", &Service::start_admin, &Service::stop_admin},
+};
+
+Service::Service(ServerConfig config, SystemClock clock)
+    : config_(std::move(config)),
+      clock_(std::move(clock)),
+      metrics_(kinds_of(config_.extra_templates)) {}
+
+Service::~Service() { stop(std::chrono::milliseconds(0)); }
+
+std::expected<void, std::string> Service::start() {
+  for (; started_ < std::size(kSteps); ++started_) {
+    const Step& step = kSteps[started_];
+    if (auto done = (this->*step.start)(); !done) {
+      const std::string problem = fmt::format("{}: {}", step.name, done.error());
+      stop(std::chrono::milliseconds(0));
+      return std::unexpected(problem);
+    }
+  }
+  const std::string listen = to_string({config_.listen.host, port()});
+  const std::string admin = to_string({config_.admin_listen.host, admin_port()});
+  log_->write(LogLevel::kInfo, "listening",
+              {{"listen", listen}, {"admin", admin}, {"ready", readiness().ready}});
+  return {};
+}
+
+void Service::reload() {
+  log_->write(LogLevel::kInfo, "reloading");
+  if (certificate_) certificate_->look();
+  if (watch_) {  // it looks when it starts, and keeps what it knows in between
+    watch_->stop();
+    watch_->start();
+  }
+  if (registries_) registries_->reload();
+}
+
+void Service::begin_drain() {
+  draining_ = true;
+  if (server_) server_->begin_drain();
+}
+
+void Service::stop(std::chrono::milliseconds grace) {
+  grace_ = grace;
+  draining_ = true;
+  while (started_ > 0) {
+    --started_;
+    (this->*kSteps[started_].stop)();
+  }
+}
+
+std::expected<void, std::string> Service::start_log() {
+  log_ = std::make_unique<Log>(config_.log);
+  return {};
+}
+
+void Service::stop_log() { log_.reset(); }
+
+std::expected<void, std::string> Service::start_certificate() {
+  if (config_.cluster && !config_.cluster->tls_secret.empty()) return {};  // the cluster's step
+  certificate_ = std::make_unique<ServingCertificate>(
+      ServingCertificateOptions{.certificate_file = config_.certificate_file,
+                                .key_file = config_.key_file,
+                                .directory = config_.certificate_directory,
+                                .names = config_.certificate_names},
+      certificates_, clock_, [this](const CertificateEvent& event) { report_certificate(event); });
+  if (auto done = certificate_->start(); !done) return std::unexpected(done.error().message);
+  if (config_.certificate_file.empty() && config_.certificate_directory.empty()) {
+    log_->write(LogLevel::kWarning,
+                "no certificate given: serving a self-signed one that is kept in memory only; "
+                "give --self-signed DIR, or --tls-cert and --tls-key, for one that clients can "
+                "trust");
+  }
+  return {};
+}
+
+void Service::stop_certificate() { certificate_.reset(); }
+
+std::expected<void, std::string> Service::start_policies() {
+  if (config_.policy_paths.empty() && config_.cluster) return {};
+  if (config_.policy_paths.empty()) {
+    policies_.publish(std::make_shared<policy::PolicySet>(policy::make_policy_set(
+        {std::make_shared<const policy::Policy>(policy::builtin_policy())})));
+    metrics_.set_policies(1, 0, 0);
+    log_->write(LogLevel::kWarning,
+                "no policy given: the built-in one refuses images without a tag and tags that can "
+                "move, such as latest; give --policy PATH for your own");
+    return {};
+  }
+  watch_ = std::make_unique<PolicyWatch>(
+      config_.policy_paths, file_policies_,
+      [this](const ReloadReport& report) { report_policies(PolicyOrigin::kFiles, report); });
+  watch_->start();
+  return {};
+}
+
+void Service::stop_policies() { watch_.reset(); }
+
+std::expected<void, std::string> Service::start_cluster() {
+  if (!config_.cluster) return {};
+  auto made = cluster::Cluster::make(
+      *config_.cluster, cluster_policies_, certificates_, clock_,
+      {.policies =
+           [this](const ReloadReport& report) { report_policies(PolicyOrigin::kCluster, report); },
+       .certificate = [this](const CertificateEvent& event) { report_certificate(event); },
+       .watch = [this](const cluster::WatchEventReport& report) { report_watch(report); },
+       .leading = [this](bool leading) { report_leading(leading); },
+       .status_failed =
+           [this](const std::string& config_map, const std::string& problem) {
+             log_->write(LogLevel::kWarning, "status of policies not written; it is tried again",
+                         {{"config_map", config_map}, {"problem", problem}});
+           },
+       .sightings = [this](const registry::SightingsNews& news) { report_sightings(news); }});
+  if (!made) return std::unexpected(std::move(made.error()));
+  cluster_ = std::move(*made);
+  questions_ = std::make_unique<admission::NamespaceQuestions>(cluster_->namespace_asker());
+  cluster_->start();
+  return {};
+}
+
+void Service::stop_cluster() {
+  questions_.reset();
+  cluster_.reset();
+}
+
+std::expected<void, std::string> Service::start_server() {
+  http::ServerOptions options;
+  options.host = config_.listen.host;
+  options.port = config_.listen.port;
+  options.threads = config_.threads;
+  if (!config_.client_ca_file.empty()) {
+    auto pem = read_pem_file(config_.client_ca_file);
+    if (!pem) return std::unexpected(pem.error().message);
+    if (const auto read = certs::read_certificates(*pem); !read) {
+      return std::unexpected(fmt::format("{}: {}", config_.client_ca_file, read.error().message));
+    }
+    options.client_ca_pem = std::move(*pem);
+  }
+  server_ = std::make_unique<http::Server>(
+      std::move(options), certificates_,
+      [this] {
+        const admission::NamespaceSource* namespaces = &config_.namespaces;
+        if (cluster_) namespaces = &cluster_->namespaces();
+        const admission::Questions questions{
+            .namespaces = questions_.get(),
+            .images = image_questions_.get(),
+            .source = registries_ ? &registries_->image_source() : nullptr};
+        return std::make_unique<ReactorHandler>(metrics_, *log_, policies_, *namespaces, questions,
+                                                config_, [this] { return today(); });
+      },
+      http::ServerEvents{
+          .refused = [this](http::Refusal reason) { metrics_.count_refused(reason); }});
+  if (auto done = server_->start(); !done) return std::unexpected(done.error().message);
+  return {};
+}
+
+void Service::stop_server() {
+  server_->stop(grace_);
+  server_.reset();
+}
+
+std::expected<void, std::string> Service::start_admin() {
+  const auto alive = [] { return http::AdminAnswer{.body = "ok\n"}; };
+  admin_ = std::make_unique<http::AdminServer>(
+      config_.admin_listen.host, config_.admin_listen.port,
+      std::vector<http::AdminServer::Route>{
+          {"/livez", alive},
+          {"/healthz", alive},
+          {"/readyz",
+           [this] {
+             Readiness now = readiness();
+             return http::AdminAnswer{.status = now.ready ? 200 : 503, .body = std::move(now.text)};
+           }},
+          {"/metrics", [this] {
+             return http::AdminAnswer{.content_type = "text/plain; version=0.0.4; charset=utf-8",
+                                      .body = metrics_text()};
+           }}});
+  if (auto done = admin_->start(); !done) return std::unexpected(done.error().message);
+  return {};
+}
+
+void Service::stop_admin() {
+  admin_->stop();
+  admin_.reset();
+}
+
+// ---- state
+
+std::uint16_t Service::port() const { return server_->port(); }
+std::uint16_t Service::admin_port() const { return admin_->port(); }
+
+std::chrono::year_month_day Service::today() const {
+  return std::chrono::floor<std::chrono::days>(clock_());
+}
+
+Service::Readiness Service::readiness() const {
+  Readiness result{.ready = true, .text = ""};
+  const auto condition = [&result](std::string_view name, std::string_view problem) {
+    result.text += problem.empty() ? fmt::format("[+]{} ok\n", name)
+                                   : fmt::format("[-]{} failed: {}\n", name, problem);
+    if (!problem.empty()) result.ready = false;
+  };
+  const auto pair = certificates_->current();
+  std::string problem;
+  if (!pair) {
+    problem = "there is none";
+  } else if (pair->validity(clock_()) == certs::Validity::kExpired) {
+    problem = fmt::format(
+        "expired at {}",
+        policy::time_text(std::chrono::floor<std::chrono::seconds>(pair->leaf().not_after)));
+  } else if (pair->validity(clock_()) == certs::Validity::kNotYet) {
+    problem = fmt::format(
+        "is valid from {}",
+        policy::time_text(std::chrono::floor<std::chrono::seconds>(pair->leaf().not_before)));
+  }
+  condition("certificate", problem);
+  const bool listed = !cluster_ || cluster_->policies_synced();
+  condition("policies", !listed            ? "not yet listed: the API server has not answered"
+                        : policies_.load() ? ""
+                                           : "none was ever read, see the log");
+  if (cluster_) {
+    condition("namespaces", cluster_->namespaces_synced()
+                                ? ""
+                                : "not yet listed: the API server has not answered");
+  }
+  condition("serving", draining_ ? "shutting down" : "");
+  result.text += result.ready ? "readyz check passed\n" : "readyz check failed\n";
+  return result;
+}
+
+std::string Service::metrics_text() {
+  metrics_.set_connections(server_ ? server_->connections() : 0);
+  metrics_.set_ready(readiness().ready);
+  metrics_.set_dropped_log_batches(log_->dropped());
+  std::size_t expired = 0;
+  if (const auto set = policies_.load()) {
+    for (const auto& policy : set->policies) {
+      for (const policy::Exemption& exemption : policy->exemptions) {
+        if (exemption.expires && *exemption.expires <= today()) ++expired;
+      }
+    }
+  }
+  metrics_.set_expired_exemptions(expired);
+  if (cluster_) {
+    for (const auto& [watch, since] : cluster_->quiet()) metrics_.set_watch_quiet(watch, since);
+    metrics_.set_namespaces(cluster_->namespaces().size());
+  }
+  if (registries_) metrics_.set_digest_cache(registries_->figures());
+  return metrics_.exposition();
+}
+
+}  // namespace belay::webhook

@@ -1,0 +1,118 @@
+// The webhook as a running whole: what `belay serve` starts, in an ordered list of steps, and tears
+// down in reverse. Not thread-safe: one thread starts, drains and stops; the servers' threads are
+// its own.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "certs/store.h"
+#include "webhook/admission/image_questions.h"
+#include "webhook/admission/namespace_questions.h"
+#include "webhook/cluster/cluster.h"
+#include "webhook/config.h"
+#include "webhook/http/admin_server.h"
+#include "webhook/http/server.h"
+#include "webhook/log.h"
+#include "webhook/metrics.h"
+#include "webhook/policy_files.h"
+#include "webhook/registry/registry_service.h"
+#include "webhook/registry/sightings.h"
+#include "webhook/serving_certificate.h"
+#include "webhook/snapshot.h"
+
+namespace belay::webhook {
+
+class Service {
+ public:
+  /// \param clock  for certificates' lives and exemptions' ends
+  Service(ServerConfig config, SystemClock clock);
+  ~Service();  ///< stops at once if still running
+  Service(const Service&) = delete;
+  Service& operator=(const Service&) = delete;
+
+  /// Runs the steps and says `listening` in the log, with the ports that are bound. A step that
+  /// fails ends it: what was started is stopped again.
+  /// Policies that do not read are no failure: the service runs, is not ready and says why.
+  std::expected<void, std::string> start();
+  /// Looks at certificate and policy files now.
+  void reload();
+  /// From now on readiness fails and every answer carries `Connection: close`.
+  void begin_drain();
+  /// Lets requests that have begun finish, then stops the steps in reverse.
+  void stop(std::chrono::milliseconds grace);
+
+  std::uint16_t port() const;
+  std::uint16_t admin_port() const;
+  /// The body of /readyz, a line for each condition, and whether all of them hold.
+  struct Readiness {
+    bool ready = false;
+    std::string text;
+  };
+  Readiness readiness() const;
+  Log& log() { return *log_; }
+
+ private:
+  struct Step;
+  static const Step kSteps[];
+
+  std::expected<void, std::string> start_log();
+  std::expected<void, std::string> start_certificate();
+  std::expected<void, std::string> start_policies();
+  std::expected<void, std::string> start_cluster();
+  std::expected<void, std::string> start_registries();
+  std::expected<void, std::string> start_server();
+  std::expected<void, std::string> start_admin();
+  void stop_log();
+  void stop_certificate();
+  void stop_policies();
+  void stop_cluster();
+  void stop_registries();
+  void stop_server();
+  void stop_admin();
+
+  /// Where a set of policies comes from; what both say is in force together.
+  enum class PolicyOrigin : std::uint8_t { kFiles, kCluster };
+  void report_certificate(const CertificateEvent& event);
+  void report_policies(PolicyOrigin origin, const ReloadReport& report);
+  void report_watch(const cluster::WatchEventReport& report);
+  void report_leading(bool leading);
+  void report_registries(const registry::RegistryReload& reload);
+  void report_sightings(const registry::SightingsNews& news);
+  void merge_policies();
+  std::string metrics_text();
+  std::chrono::year_month_day today() const;
+
+  const ServerConfig config_;
+  const SystemClock clock_;
+  std::size_t started_ = 0;  ///< steps
+  std::chrono::milliseconds grace_{0};
+  std::atomic<bool> draining_{false};
+
+  Metrics metrics_;
+  std::unique_ptr<Log> log_;
+  const std::shared_ptr<certs::Store> certificates_ = std::make_shared<certs::Store>();
+  std::unique_ptr<ServingCertificate> certificate_;
+  Snapshot<policy::PolicySet> policies_;  ///< in force
+  Snapshot<policy::PolicySet> file_policies_;
+  Snapshot<policy::PolicySet> cluster_policies_;
+  std::mutex report_mutex_;              ///< guards reports_ and merging
+  std::array<ReloadReport, 2> reports_;  ///< the last of each PolicyOrigin
+  std::unique_ptr<PolicyWatch> watch_;
+  std::unique_ptr<cluster::Cluster> cluster_;
+  std::unique_ptr<admission::NamespaceQuestions> questions_;    ///< with cluster_
+  std::unique_ptr<registry::Sightings> sighting_file_;          ///< outside a cluster
+  std::unique_ptr<registry::RegistryService> registries_;       ///< nullptr: none is asked
+  std::unique_ptr<admission::ImageQuestions> image_questions_;  ///< with registries_
+  std::unique_ptr<http::Server> server_;
+  std::unique_ptr<http::AdminServer> admin_;
+};
+
+}  // namespace belay::webhook

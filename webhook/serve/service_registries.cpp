@@ -1,0 +1,59 @@
+// The step of the service that asks registries: the memory of tags, the files of registries and
+// credentials, the threads that ask while requests wait.
+#include <utility>
+
+#include "webhook/http/proxy.h"
+#include "webhook/registry/sighting_file.h"
+#include "webhook/serve/service.h"
+
+namespace belay::webhook {
+
+std::expected<void, std::string> Service::start_registries() {
+  const RegistryConfig& config = config_.registry;
+  registry::Sightings* sightings = cluster_ ? cluster_->sightings() : nullptr;
+  if (!config.sightings_file.empty()) {
+    auto opened = registry::SightingFile::open(
+        config.sightings_file, {},
+        [this](const registry::SightingsNews& news) { report_sightings(news); });
+    if (!opened) return std::unexpected(std::move(opened.error()));
+    sighting_file_ = std::move(*opened);
+    sightings = sighting_file_.get();
+  }
+  if (config.registries_file.empty()) return {};
+  registry::RegistryServiceOptions options{
+      .registries_file = config.registries_file,
+      .docker_config_files = config.docker_config_files,
+      .pull_secrets = config.pull_secrets && cluster_ ? &cluster_->api() : nullptr,
+      .sightings = sightings};
+  options.client.proxies = http::proxies_of_environment();
+  registries_ = std::make_unique<registry::RegistryService>(
+      std::move(options), &metrics_,
+      [this](const registry::RegistryReload& reload) { report_registries(reload); });
+  // Files that do not read are no failure: the report has said so, and they are looked at again.
+  (void)registries_->start();
+  image_questions_ = std::make_unique<admission::ImageQuestions>(registries_->image_source());
+  return {};
+}
+
+void Service::stop_registries() {
+  if (registries_) registries_->stop();
+  image_questions_.reset();
+  registries_.reset();
+  sighting_file_.reset();
+}
+
+void Service::report_registries(const registry::RegistryReload& reload) {
+  for (const std::string& problem : reload.problems) {
+    log_->write(LogLevel::kError, "registries or credentials do not read; the last good stay",
+                {{"problem", problem}});
+  }
+  log_->write(reload.good ? LogLevel::kInfo : LogLevel::kWarning, "registries in force",
+              {{"registries", static_cast<std::int64_t>(reload.registries)}});
+}
+
+void Service::report_sightings(const registry::SightingsNews& news) {
+  log_->write(news.good ? LogLevel::kInfo : LogLevel::kWarning, "memory of tags",
+              {{"place", news.place}, {"news", news.what}});
+}
+
+}  // namespace belay::webhook

@@ -1,0 +1,101 @@
+// What the service's parts tell while they run, as log lines and metrics; and the one set of
+// policies that files and cluster make together. Called on the parts' own threads.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "policy/policy_set.h"
+#include "policy/time_text.h"
+#include "webhook/serve/service.h"
+
+namespace belay::webhook {
+
+void Service::report_certificate(const CertificateEvent& event) {
+  if (event.progress) {
+    log_->write(LogLevel::kInfo, "certificate rotation", {{"step", event.message}});
+    return;
+  }
+  if (!event.pair && !certificates_->current()) {  // as a replica finds it that is the first
+    log_->write(LogLevel::kWarning, "not ready: there is no certificate yet",
+                {{"problem", event.message}});
+    return;
+  }
+  if (!event.pair) {
+    log_->write(LogLevel::kError, "certificate not renewed; the last good one stays in force",
+                {{"problem", event.message}});
+    return;
+  }
+  const certs::CertificateFacts& leaf = event.pair->leaf();
+  metrics_.set_certificate_expiry(leaf.not_after);
+  if (event.authority_expiry) metrics_.set_authority_expiry(*event.authority_expiry);
+  const std::string names = fmt::format("{}", fmt::join(leaf.names, ","));
+  const std::string expires =
+      policy::time_text(std::chrono::floor<std::chrono::seconds>(leaf.not_after));
+  const bool expired = event.pair->validity(clock_()) == certs::Validity::kExpired;
+  log_->write(
+      expired ? LogLevel::kError : LogLevel::kInfo,
+      expired ? "certificate in force has expired" : "certificate in force",
+      {{"source", event.message}, {"names", names}, {"serial", leaf.serial}, {"expires", expires}});
+}
+
+void Service::report_policies(PolicyOrigin origin, const ReloadReport& report) {
+  const std::lock_guard lock(report_mutex_);
+  merge_policies();
+  reports_.at(static_cast<std::size_t>(origin)) = report;
+  std::size_t in_force = 0;
+  std::size_t kept = 0;
+  std::size_t broken = 0;
+  for (const ReloadReport& one : reports_) {
+    in_force += one.in_force;
+    kept += one.kept;
+    broken += one.problems.size();
+  }
+  const bool clean = report.problems.empty();
+  metrics_.count_policy_reload(clean);
+  metrics_.set_policies(in_force - kept, kept, broken);
+  for (const PolicyProblem& problem : report.problems) {
+    const std::string text = problem.format();
+    log_->write(LogLevel::kError, "policy does not read",
+                {{"file", problem.file}, {"problem", text}});
+  }
+  log_->write(clean ? LogLevel::kInfo : LogLevel::kWarning,
+              clean           ? "policies in force"
+              : in_force == 0 ? "not ready: no policy has been read"
+                              : "policies in force, but not all of them read",
+              {{"in_force", static_cast<std::int64_t>(in_force)},
+               {"kept", static_cast<std::int64_t>(kept)},
+               {"broken", static_cast<std::int64_t>(broken)}});
+}
+
+void Service::merge_policies() {
+  const auto files = file_policies_.load();
+  const auto cluster = cluster_policies_.load();
+  if (!files || !cluster) {
+    if (files || cluster) policies_.publish(files ? files : cluster);
+    return;
+  }
+  std::vector<std::shared_ptr<const policy::Policy>> all = files->policies;
+  all.insert(all.end(), cluster->policies.begin(), cluster->policies.end());
+  policies_.publish(std::make_shared<policy::PolicySet>(policy::make_policy_set(std::move(all))));
+}
+
+void Service::report_watch(const cluster::WatchEventReport& report) {
+  using Kind = cluster::WatchEventReport::Kind;
+  metrics_.count_watch_event(report);
+  if (report.kind == Kind::kFailed) {
+    log_->write(LogLevel::kWarning, "the Kubernetes API does not answer; what is known stays",
+                {{"watch", report.resource},
+                 {"problem", report.problem},
+                 {"retry_ms", std::int64_t{report.retry_in.count()}}});
+  } else if (report.kind == Kind::kListed) {
+    log_->write(LogLevel::kInfo, "listed", {{"watch", report.resource}});
+  }
+}
+
+void Service::report_leading(bool leading) {
+  metrics_.set_leader(leading);
+  log_->write(LogLevel::kInfo, leading ? "leading: this replica writes" : "no longer leading");
+}
+
+}  // namespace belay::webhook
