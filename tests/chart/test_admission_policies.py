@@ -3,11 +3,10 @@ while belay is down. Rows B10 and B11 are those of the catalogue of bypasses."""
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from cluster.control_plane import ApiError
+from support.waiting import until
 
 SHOP = "/api/v1/namespaces/shop"
 DIGEST = "@sha256:" + "a" * 64
@@ -182,10 +181,3 @@ def bind(cluster, name: str, dry: str = "", **labels: str) -> str:
     return tried(lambda: cluster.request("POST", f"{SHOP}/pods/{name}/binding{dry}", {
         "apiVersion": "v1", "kind": "Binding", "metadata": {"name": name, "labels": labels},
         "target": {"kind": "Node", "name": "somewhere"}}))
-
-
-def until(condition, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.1)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
-import time
 
 import pytest
 
 from chart import CHART, NAMESPACE, RELEASE, SETTINGS, Helm, only, settings_of
 from cluster.control_plane import ApiError
+from support.waiting import until
 
 FOREIGN = {  # kinds of other operators, which the chart makes on request
     "monitoring.coreos.com": ["ServiceMonitor", "PrometheusRule"],
@@ -131,10 +131,3 @@ def exists(cluster, path: str) -> bool:
         return True
     except ApiError:
         return False
-
-
-def until(condition, seconds: float = 15) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.05)

@@ -14,7 +14,7 @@ from pathlib import Path
 from cluster import webhook
 from cluster.control_plane import die_with_parent, free_ports
 
-READY_WITHIN_SECONDS = 20
+READY_WITHIN_SECONDS = 60
 
 
 class Belay:

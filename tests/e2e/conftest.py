@@ -16,7 +16,6 @@ import socket
 import ssl
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -31,6 +30,7 @@ from cluster.rollout import ROLLOUT_DEFINITION  # noqa: E402
 from cluster.webhook import MUTATING, VALIDATING  # noqa: E402
 import objects  # noqa: E402
 from support.pytest_parts import program, pytest_sessionfinish  # noqa: E402, F401
+from support.waiting import until  # noqa: E402
 
 FLAGS = ["--namespace-labels", "shop:environment=prod", "--namespace-labels", "labelled:environment=test",
          "--extra-template", "argoproj.io/Rollout:spec.template"]
@@ -139,6 +139,11 @@ class Cluster:
                 raise
             return False
 
+    def replica_sets(self, namespace: str, deployment: str) -> list[dict]:
+        """Those that the Deployment owns."""
+        return [one for one in self.request("GET", f"/apis/apps/v1/namespaces/{namespace}/replicasets")["items"]
+                if any(owner["name"] == deployment for owner in one["metadata"].get("ownerReferences", []))]
+
     def refuses(self, namespace: str, one: dict) -> bool:
         """Whether belay denies creating the pod, found out by a dry run."""
         try:
@@ -196,14 +201,7 @@ class Cluster:
         finally:
             connection.close()
 
-    @staticmethod
-    def until(condition, seconds: float = 10):
-        deadline = time.monotonic() + seconds
-        while True:
-            if value := condition():
-                return value
-            assert time.monotonic() < deadline, f"not within {seconds} s"
-            time.sleep(0.05)
+    until = staticmethod(until)
 
 
 def warnings_of(done: subprocess.CompletedProcess) -> list[str]:
@@ -260,17 +258,21 @@ def cluster(bare_cluster, old_objects):
 
 @pytest.fixture(scope="session")
 def old_objects(bare_cluster):
-    """Objects in shop-old that violate the policy and were there before it."""
+    """Objects in shop-old that violate the policy and were there before it, the ReplicaSets of its
+    Deployments among them: once the policy is in force, no controller can make those any more."""
     def make(path, one):
         bare_cluster.request("POST", path.format("shop-old"), one)
 
     held = {"finalizers": ["example.com/hold"]}
     for name in ("running", "held", "imaged", "labelled"):
         make("/api/v1/namespaces/{}/pods", objects.pod(name, objects.BAD, metadata=held if name == "held" else {}))
-    for name in ("scaled", "rolled", "imaged", "events"):
+    deployments = ("scaled", "rolled", "imaged", "events")
+    for name in deployments:
         make("/apis/apps/v1/namespaces/{}/deployments", objects.deployment(name, objects.BAD))
     for name, schedule in (("nightly", "0 3 1 1 *"), ("often", "* * * * *")):
         make("/apis/batch/v1/namespaces/{}/cronjobs", objects.workload("CronJob", name, objects.BAD, schedule=schedule))
+    if bare_cluster.control_plane.has_controllers:
+        bare_cluster.until(lambda: all(bare_cluster.replica_sets("shop-old", name) for name in deployments))
 
 
 @pytest.fixture

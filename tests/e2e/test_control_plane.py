@@ -5,13 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from cluster import assets
 from cluster.address import is_ours
+from support.waiting import until
 
 PROGRAM = Path(assets.__file__).with_name("control_plane.py")
 
@@ -69,10 +69,7 @@ def test_a_killed_owner_leaves_no_process_and_its_address_is_used_again(by_hand,
     address = added_address(by_hand("up"))
     (state,) = tmp_path.glob("*/up.json")
     os.kill(json.loads(state.read_text())["pid"], signal.SIGKILL)
-    deadline = time.monotonic() + 10
-    while running := processes(tmp_path):
-        assert time.monotonic() < deadline, running
-        time.sleep(0.1)
+    until(lambda: not processes(tmp_path), what="all processes have ended")
     assert is_ours(address)
     assert added_address(by_hand("up")) == address
     assert by_hand("down").returncode == 0

@@ -5,7 +5,6 @@ import pytest
 
 import objects
 from conftest import warnings_of
-from objects import BAD
 
 OLD = "shop-old"
 
@@ -76,7 +75,7 @@ def test_a_rollout_restart_makes_new_pods_and_can_be_undone(cluster, shop):
     cluster.admitted("create -f -", shop, objects.deployment("web", replicas=1))
     cluster.until(lambda: len(pods(cluster, shop, app="web")) == 1)
     cluster.admitted("rollout restart deployment/web", shop)
-    cluster.until(lambda: len(cluster.request("GET", f"/apis/apps/v1/namespaces/{shop}/replicasets")["items"]) == 2)
+    cluster.until(lambda: len(cluster.replica_sets(shop, "web")) == 2)
     cluster.admitted("rollout undo deployment/web", shop)
 
 
@@ -84,7 +83,7 @@ def test_a_deployment_is_deleted_with_its_pods(cluster, shop):
     cluster.admitted("create -f -", shop, objects.deployment("web", replicas=1))
     cluster.until(lambda: pods(cluster, shop, app="web"))
     cluster.admitted("delete deployment web", shop)
-    cluster.until(lambda: not cluster.request("GET", f"/apis/apps/v1/namespaces/{shop}/replicasets")["items"], 30)
+    cluster.until(lambda: not cluster.replica_sets(shop, "web"))
 
 
 def test_the_event_of_a_cronjob_says_why_its_job_is_refused(cluster):

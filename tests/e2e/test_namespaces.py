@@ -138,7 +138,7 @@ def test_a_namespace_that_keeps_its_environment_can_be_deleted(doors, prod):
     path = f"/api/v1/namespaces/{prod}"
     doors.request("DELETE", path)
     if doors.control_plane.has_controllers:  # which empty it, and change its status on the way
-        doors.until(lambda: not doors.exists(path), 30)
+        doors.until(lambda: not doors.exists(path))
 
 
 def test_a_broken_policy_is_refused_at_kubectl_apply_with_its_lines(doors, tmp_path):

@@ -233,7 +233,7 @@ def test_the_pull_secrets_of_the_service_account_count(world):
     assert world.tried("team-c", objects.pod("web", image))[0] == image
     world.request("PATCH", "/api/v1/namespaces/team-c/serviceaccounts/default", {"imagePullSecrets": [{"name": "pull"}]},
                   "application/merge-patch+json")
-    Cluster.until(lambda: world.tried("team-c", objects.pod("web", image))[0] == f"{image}@{IMAGE.digest}", 20)
+    Cluster.until(lambda: world.tried("team-c", objects.pod("web", image))[0] == f"{image}@{IMAGE.digest}")
 
 
 def test_a_moved_tag_is_refused_by_every_replica_once_it_was_admitted(world):

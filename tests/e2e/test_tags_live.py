@@ -10,13 +10,13 @@ import queue
 import signal
 import subprocess
 import threading
-import time
 from pathlib import Path
 
 import pytest
 
 from cluster import webhook
 from conftest import SOURCES
+from support.waiting import until
 
 PROGRAM = Path(os.environ.get("BELAY_PROGRAM") or SOURCES / "build/release/belay")
 REMEMBER = os.environ.get("BELAY_REMEMBER") or str(PROGRAM.parent / "tests/cluster/remember")
@@ -60,20 +60,12 @@ class Replica:
         first = self._answers.get(timeout=10)["first"]
         return first and first["digest"]
 
-    def knows(self, tag: str, digest: str | None = OLD, repository: str = WEB, seconds: float = 10) -> None:
-        until(lambda: self.first(tag, repository) == digest, f"{tag}: {digest}", seconds)
+    def knows(self, tag: str, digest: str | None = OLD, repository: str = WEB) -> None:
+        until(lambda: self.first(tag, repository) == digest, what=f"{tag}: {digest}")
 
     def end(self) -> None:
         self.process.stdin.close()
         assert self.process.wait(20) == 0
-
-
-def until(condition, what: str, seconds: float = 10):
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.02)
-    return value
 
 
 def make_account(control_plane, name: str, rules: list) -> Path:
@@ -106,7 +98,7 @@ def replicas(control_plane, belay_account):
     control_plane.request("DELETE", f"{MAPS}?labelSelector=belay.dev/sightings%3Dtrue")
     two = [Replica(belay_account) for _ in range(2)]
     for one in two:  # an answer instead of "unknown": the first list was read
-        until(lambda one=one: (one._say(f"first {WEB} none"), "first" in one._answers.get(timeout=10))[1], "a list")
+        until(lambda one=one: (one._say(f"first {WEB} none"), "first" in one._answers.get(timeout=10))[1], what="a list")
     yield two
     for one in two:
         one.process.kill()
@@ -133,7 +125,7 @@ def test_what_one_replica_saw_the_other_knows_and_a_person_can_read(control_plan
     two.saw("v1", NEW, second=9)
     assert two.first("v1") == OLD
     shown = control_plane.kubectl("-n", NAMESPACE, "get", "configmap", shard_of(WEB), "-o", "yaml").stdout
-    assert f"  tags: |\n    # tag, the digest" in shown
+    assert "  tags: |\n    # tag, the digest" in shown
     assert f"\n    {WEB}:v1 {OLD} {at(1)}\n" in shown
     assert "belay.dev/sightings: \"true\"" in shown
 
@@ -149,8 +141,8 @@ def test_two_replicas_that_write_at_once_lose_nothing_and_the_older_sighting_sta
         thread.start()
     for thread in threads:
         thread.join()
-    until(lambda: len(listed(control_plane)) == 3 * 10 * len(repositories), "all of them", 20)
-    until(lambda: {digest for tag, digest in listed(control_plane).items() if ":both" in tag} == {OLD}, "the older", 20)
+    until(lambda: len(listed(control_plane)) == 3 * 10 * len(repositories), what="all of them")
+    until(lambda: {digest for tag, digest in listed(control_plane).items() if ":both" in tag} == {OLD}, what="the older")
     for one in replicas:
         one.knows("both9", OLD, repositories[-1])
     assert len(listed(control_plane, repositories[0], f"{repositories[1]}:both1")) == 31
@@ -188,7 +180,7 @@ def test_what_is_taken_away_with_kubectl_is_forgotten(control_plane, replicas):
     for replica in replicas:
         replica.knows("v1", None)
         assert replica.first("v2") == OLD
-        until(lambda: any("line 2 is not a tag" in said["news"] for said in replica.news), "the broken line told")
+        until(lambda: any("line 2 is not a tag" in said["news"] for said in replica.news), what="the broken line told")
     control_plane.request("DELETE", f"{MAPS}/{shard_of(WEB)}")
     for replica in replicas:
         replica.knows("v2", None)
@@ -207,14 +199,14 @@ def test_A16_while_the_api_server_does_not_answer_nothing_is_lost_and_what_was_r
     try:
         for number in range(20):
             one.saw(f"away{number}", repository=f"registry.corp/app{number}")
-        until(lambda: any(not said["good"] for said in one.news), "the failure told")
+        until(lambda: any(not said["good"] for said in one.news), what="the failure told")
         assert one.first("v1") == two.first("v1") == OLD
         assert one.first("away7", "registry.corp/app7") == OLD
     finally:
         os.kill(server.pid, signal.SIGCONT)
     for number in range(20):
-        two.knows(f"away{number}", OLD, f"registry.corp/app{number}", seconds=30)
-    until(lambda: any(said["good"] for said in one.news), "that it is over")
+        two.knows(f"away{number}", OLD, f"registry.corp/app{number}")
+    until(lambda: any(said["good"] for said in one.news), what="that it is over")
 
 
 def test_what_waits_is_written_when_a_replica_ends(control_plane, replicas):
@@ -229,11 +221,11 @@ def test_without_the_rights_the_replica_says_so_and_goes_on_and_tags_ends_with_a
     replicas[1].knows("v1")
     blind = Replica(looking)
     try:
-        until(lambda: (blind._say(f"first {WEB} v1"), "first" in blind._answers.get(timeout=10))[1], "a list")
+        until(lambda: (blind._say(f"first {WEB} v1"), "first" in blind._answers.get(timeout=10))[1], what="a list")
         assert blind.first("v1") == OLD
         blind.saw("v2")
         until(lambda: any("cannot be written" in said["news"] and "forbidden" in said["news"] for said in blind.news),
-              "what is missing told")
+              what="what is missing told")
         assert blind.first("v2") == OLD
     finally:
         blind.process.kill()
@@ -248,8 +240,8 @@ def test_a_configmap_that_is_full_is_still_taken_by_the_api_server_and_forgets_t
     one, two = replicas
     for number in range(8000):
         one.saw(f"v1.0.{number}", second=number)
-    until(lambda: any("oldest tags were forgotten" in said["news"] for said in one.news), "that it is full", 60)
-    two.knows("v1.0.7999", seconds=30)
+    until(lambda: any("oldest tags were forgotten" in said["news"] for said in one.news), what="that it is full")
+    two.knows("v1.0.7999")
     text = control_plane.request("GET", f"{MAPS}/{shard_of(WEB)}")["data"]["tags"]
     assert 800 << 10 < len(text) <= 900 << 10
     assert two.first("v1.0.0") is None

@@ -4,9 +4,8 @@ import json
 
 import pytest
 
-import objects
 from conftest import warnings_of
-from objects import BAD, GOOD
+from objects import GOOD
 
 OLD = "shop-old"
 # Warnings are cut at 256 characters, so the fix may not be all there.
@@ -94,6 +93,6 @@ def test_a_rollback_to_a_violating_image_is_denied(cluster):
         cluster.admitted(f"set image deployment/imaged web={GOOD}", OLD)
     if not cluster.control_plane.has_controllers:
         pytest.skip("no kube-controller-manager, so no ReplicaSet of the old revision")
-    cluster.until(lambda: len(cluster.request("GET", f"/apis/apps/v1/namespaces/{OLD}/replicasets")["items"]) >= 2)
+    cluster.until(lambda: len(cluster.replica_sets(OLD, "imaged")) == 2)
     denial = cluster.denied("rollout undo deployment/imaged", OLD)
     assert denial.rules == ["mutable-tag"]

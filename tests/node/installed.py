@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import time
 
 from cluster import image, webhook
 from cluster.api_server import ApiError
 from cluster.node import Node
+from support import waiting
 
 NAMESPACE, RELEASE = webhook.NAMESPACE, "belay"
 REPLICAS = 3
@@ -67,13 +67,13 @@ class Installed:
         container = pod["status"]["containerStatuses"][0]["containerID"].removeprefix("containerd://")
         self.node.inside("ctr", "--namespace", "k8s.io", "tasks", "kill", "--signal", "SIGKILL", container)
 
-    def until_ready(self, replicas: int = REPLICAS, seconds: float = 120) -> None:
+    def until_ready(self, replicas: int = REPLICAS) -> None:
         """Returns when exactly that many pods are there, all are ready, and the Service leads to them alone."""
         def settled():
             ready = self.ready_pods()
             return len(self.pods()) == len(ready) == replicas and self._backends() == {
                 pod["status"]["podIP"] for pod in ready}
-        self.until(settled, seconds)
+        self.until(settled)
 
     def _backends(self) -> set[str]:
         """Where kube-proxy sends new connections to the Service; it lags a moment behind the pods."""
@@ -81,14 +81,14 @@ class Installed:
         chain = re.search(rf"chain service-\S*-{NAMESPACE}/{RELEASE}/tcp/https {{(.*?)\n\t}}", rules, re.DOTALL)
         return set(re.findall(r"\d+\.\d+\.\d+\.\d+", chain[1])) if chain else set()
 
-    def until_denied(self, namespace: str, one: dict, seconds: float = 30) -> None:
+    def until_denied(self, namespace: str, one: dict) -> None:
         """Returns when belay denies creating the pod."""
-        self.until(lambda: self.verdict(namespace, one) == "denied", seconds)
+        self.until(lambda: self.verdict(namespace, one) == "denied")
 
-    def until(self, condition, seconds: float) -> float:
+    def until(self, condition) -> None:
         """The same as until(), and where it is in vain it tells what the pods are doing."""
         try:
-            return until(condition, seconds)
+            until(condition)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.story()}") from None
 
@@ -139,17 +139,14 @@ class Installed:
 
     def make_namespace(self, name: str, **labels: str) -> None:
         self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
-        until(lambda: self.node.kubectl("-n", name, "get", "serviceaccount", "default").returncode == 0, 20)
+        until(lambda: self.node.kubectl("-n", name, "get", "serviceaccount", "default").returncode == 0)
 
 
-def until(condition, seconds: float):
-    """Waits for the condition to hold; how long it took, in seconds."""
-    begun = time.monotonic()
-    while True:
+def until(condition, seconds: float = 180) -> None:
+    """Waits for the condition to hold, on a node where pods start and end meanwhile."""
+    def holds():
         try:
-            if condition():
-                return time.monotonic() - begun
+            return condition()
         except (ApiError, OSError):
-            pass  # of a moment: something starts or ends
-        assert time.monotonic() - begun < seconds, f"not within {seconds} s"
-        time.sleep(0.05)
+            return False  # for a moment
+    waiting.until(holds, seconds)

@@ -32,7 +32,7 @@ def test_a_latest_deployment_is_refused_within_30_seconds_of_helm_install(fresh,
     belay.make_namespace(TENANT, environment="prod")
     begun = time.monotonic()
     notes = belay.install()
-    belay.until_denied(TENANT, BAD, 40)
+    belay.until_denied(TENANT, BAD)
     record("from helm install to the first refusal", time.monotonic() - begun, 30)
     assert "kubectl" in notes, "the notes don't say how to see a denial"
 
@@ -55,7 +55,7 @@ def test_an_edited_policy_is_in_force_on_all_replicas_within_5_seconds(belay, re
     for what, allowed, registries in (("a new policy", False, "elsewhere.corp"), ("an edit", True, "registry.corp:5000")):
         begun = time.monotonic()
         belay.apply_policy("edited", {"registryAllowed": {"allow": [f"{registries}/**"]}})
-        belay.until(lambda: belay.all_say(allowed, TENANT, GOOD), 15)
+        belay.until(lambda: belay.all_say(allowed, TENANT, GOOD))
         record(f"from {what} to its verdict on all replicas", time.monotonic() - begun, 5)
         assert belay.verdict(TENANT, GOOD) == ("admitted" if allowed else "denied")
 
@@ -88,7 +88,7 @@ def test_A2_a_killed_replica_is_made_up_for_within_2_seconds(belay, record):
     outage = max((failure.time - killed for failure in load.failures), default=0)
     record(f"outage after kill -9 ({len(load.failures)} failed)", outage, 2)
     assert load.wrong == []
-    belay.until(lambda: restarts(belay) == before + 1, 30)
+    belay.until(lambda: restarts(belay) == before + 1)
     belay.until_ready()
 
 
@@ -98,7 +98,7 @@ def test_A3_a_drain_never_leaves_fewer_than_two_ready(belay):
     drain = subprocess.Popen([str(node.programs / "kubectl"), *words], env=node.environment(), text=True,
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
-        until(lambda: len(belay.ready_pods()) == REPLICAS - 1, 60)  # one is evicted; there is no other node for it
+        until(lambda: len(belay.ready_pods()) == REPLICAS - 1)  # one is evicted; there is no other node for it
         end = time.monotonic() + 8  # kubectl asks again every 5 s
         while time.monotonic() < end:
             assert len(belay.ready_pods()) >= REPLICAS - 1
@@ -124,13 +124,13 @@ def test_A4_load_restarts_no_replica(belay):
 def test_A5_without_replicas_tenants_are_refused_and_the_system_is_not(belay):
     node = belay.node
     node.kubectl("-n", NAMESPACE, "scale", "deployment", RELEASE, "--replicas=0")
-    until(lambda: not belay.pods() and "failed calling webhook" in belay.verdict(TENANT, GOOD), 90)
+    until(lambda: not belay.pods() and "failed calling webhook" in belay.verdict(TENANT, GOOD))
     assert belay.verdict("kube-system", GOOD) == "admitted"
     assert belay.verdict(NAMESPACE, restricted(GOOD)) == "admitted"
 
     # The way out when belay cannot come back: its name is in the refusal.
     assert node.kubectl("delete", "validatingwebhookconfiguration", "belay").returncode == 0
-    belay.until(lambda: belay.verdict(TENANT, GOOD) == "admitted", 10)
+    belay.until(lambda: belay.verdict(TENANT, GOOD) == "admitted")
 
     # The way back.
     belay.upgrade()
@@ -151,17 +151,17 @@ def test_A7_everything_is_back_3_minutes_after_a_power_cut(belay, record):
     node = belay.node
     belay.apply({**objects.deployment("tenant", "localhost/pause:1", replicas=2),
                  "metadata": {"name": "tenant", "namespace": TENANT}})
-    until(lambda: ready_replicas(node, TENANT, "tenant") == 2, 60)
+    until(lambda: ready_replicas(node, TENANT, "tenant") == 2)
     node.power_off()
     begun, since = time.monotonic(), datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
     node.power_on()
-    until(lambda: every_pod_is_ready(node, since), 180)
+    until(lambda: every_pod_is_ready(node, since))
     belay.until_ready()
-    belay.until(lambda: belay.verdict(TENANT, BAD) == "denied" and belay.verdict(TENANT, GOOD) == "admitted", 30)
+    belay.until(lambda: belay.verdict(TENANT, BAD) == "denied" and belay.verdict(TENANT, GOOD) == "admitted")
     record("from power on to all pods ready", time.monotonic() - begun, 180)
     # What ran before must be made anew without help, too.
     node.kubectl("-n", TENANT, "delete", "pods", "--all", "--force", "--grace-period=0")
-    until(lambda: ready_replicas(node, TENANT, "tenant") == 2, 60)
+    until(lambda: ready_replicas(node, TENANT, "tenant") == 2)
     node.kubectl("-n", TENANT, "delete", "deployment", "tenant")
 
 
@@ -191,13 +191,13 @@ def test_every_right_of_the_chart_is_used_and_none_is_missing(belay):
     # What happens seldom: a namespace that is asked about before it is seen, a lost certificate, a lost lease,
     # and a policy that does not read, which got in while the webhook was away.
     belay.apply_policy("selecting", {"tagRequired": {}}, match={"namespaceSelector": {"matchLabels": {"tried": "yes"}}})
-    belay.until(lambda: not belay.answer_of(belay.ready_pods()[0], "never-seen", GOOD)["allowed"], 15)
+    belay.until(lambda: not belay.answer_of(belay.ready_pods()[0], "never-seen", GOOD)["allowed"])
     node.kubectl("-n", NAMESPACE, "delete", "configmap", "selecting")
     node.kubectl("-n", NAMESPACE, "delete", "secret/belay-tls", "lease/belay")
-    until(lambda: node.kubectl("-n", NAMESPACE, "get", "secret/belay-tls", "lease/belay").returncode == 0, 60)
+    until(lambda: node.kubectl("-n", NAMESPACE, "get", "secret/belay-tls", "lease/belay").returncode == 0)
     node.kubectl("delete", "validatingwebhookconfiguration", "belay")
     belay.apply_policy("broken", {"mutableTags": {}})
-    until(lambda: "mutableTags" in node.kubectl("-n", NAMESPACE, "get", "events").stdout, 30)
+    until(lambda: "mutableTags" in node.kubectl("-n", NAMESPACE, "get", "events").stdout)
     node.kubectl("-n", NAMESPACE, "delete", "configmap", "broken")
     belay.upgrade()
     belay.until_denied(TENANT, BAD)
@@ -227,11 +227,11 @@ def test_every_right_of_the_chart_is_used_and_none_is_missing(belay):
 def test_uninstalling_leaves_nothing(belay):
     node = belay.node
     belay.helm("uninstall", RELEASE, "--wait")
-    until(lambda: not belay.pods(), 60)
+    until(lambda: not belay.pods())
     assert belay.verdict(TENANT, BAD) == "admitted"
     kinds = ",".join(node.kubectl("api-resources", "--verbs=list", "-o", "name").stdout.split())
     for label in ("app.kubernetes.io/name=belay", "app.kubernetes.io/instance=belay"):
-        until(lambda: names(node, kinds, "-A", "-l", label) == [], 60)
+        until(lambda: names(node, kinds, "-A", "-l", label) == [])
     assert [name for name in names(node, "secrets,leases,configmaps,serviceaccounts,services", "-n", NAMESPACE)
             if "belay" in name] == []
     assert names(node, "validatingwebhookconfigurations,mutatingwebhookconfigurations,customresourcedefinitions") == []

@@ -19,6 +19,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 from support import process_figures  # noqa: E402
 from support.certificates import make_certificate  # noqa: E402,F401
+from support.waiting import until  # noqa: E402
 PROGRAM = os.environ.get("BELAY_PROGRAM", "")
 ECHO_SERVER = os.environ.get("BELAY_ECHO_SERVER", "")
 SANITIZED = os.environ.get("BELAY_TREE", "") in ("asan", "tsan", "coverage")
@@ -179,20 +180,13 @@ def ask(port, request, context=None):
         return read_answer(sock)
 
 
-def wait_until(condition, seconds=30):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it does not come true"
-        time.sleep(0.02)
-
-
-def rests(server, seconds=1, within=30):
+def rests(server, seconds=1):
     """Waits for a stretch of `seconds` in which the server takes no CPU to speak of (two ticks)."""
     def took_none():
         before = server.cpu_seconds()
         time.sleep(seconds)
         return server.cpu_seconds() - before <= 0.02
-    wait_until(took_none, within)
+    until(took_none)
 
 
 class Load(threading.Thread):

@@ -5,10 +5,9 @@ import socket
 import threading
 import time
 
-import pytest
-
 from harness import (SANITIZED, ask, connect, listening_ports, p99, plain_get, post, read_answer,
-                     scaled, start_loads, wait_until)
+                     scaled, start_loads)
+from support.waiting import until
 
 HONEST_RATE = 200
 SECONDS = 15
@@ -110,7 +109,7 @@ def test_sigterm_under_load_finishes_what_began(echo):
         load.finish()
         assert load.failures == []
     server.signal(signal.SIGTERM)
-    wait_until(lambda: not listening_ports(server.process.pid))
+    until(lambda: not listening_ports(server.process.pid))
     slow.sendall(request[-10:])
     status, head, _ = read_answer(slow)
     assert status == 200 and "connection: close" in head.lower()

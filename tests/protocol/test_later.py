@@ -4,7 +4,8 @@ import socket
 import struct
 import time
 
-from harness import ask, connect, post, read_all, read_answer, scaled, start_loads, wait_until
+from harness import ask, connect, post, read_all, read_answer, scaled, start_loads
+from support.waiting import until
 
 UNTIL_RELEASED = 60_000  # milliseconds, which requests may take with PATIENT
 PATIENT = ("--request", 60_000)
@@ -49,7 +50,7 @@ def test_500_requests_wait_at_once_and_cost_no_time_of_others(echo):
     socks = [connect(server.port) for _ in range(count)]
     for sock in socks:
         sock.sendall(later(UNTIL_RELEASED, b"x" * 4096))
-    wait_until(lambda: waiting(server) == count)
+    until(lambda: waiting(server) == count)
     cpu = server.cpu_seconds()
     assert ask(server.port, post(b"quick", "/validate?"))[2] == b"5 "
     assert waiting(server) == count, "others were served once nobody waited"
@@ -118,7 +119,7 @@ def test_sigterm_waits_for_requests_that_wait(echo):
     socks = [connect(server.port) for _ in range(20)]
     for sock in socks:
         sock.sendall(later(3000))
-    wait_until(lambda: waiting(server) == 20)
+    until(lambda: waiting(server) == 20)
     server.signal(signal.SIGTERM)
     for sock in socks:
         status, head, body = read_answer(sock)
@@ -132,13 +133,13 @@ def test_requests_that_wait_count_as_bytes_in_flight_and_give_them_back(echo):
     server = echo("--bytes", 1 << 20, *PATIENT)
     holder = connect(server.port)
     holder.sendall(later(UNTIL_RELEASED, b"x" * 900_000))
-    wait_until(lambda: waiting(server) == 1)
+    until(lambda: waiting(server) == 1)
     assert ask(server.port, later(0, b"y" * 50_000))[0] == 200
     assert ask(server.port, later(0, b"y" * 300_000))[0] == 503
     release(server)
     assert read_answer(holder)[2].endswith(b"ready")
     holder.close()
-    wait_until(lambda: ask(server.port, later(0, b"y" * 300_000))[0] == 200)
+    until(lambda: ask(server.port, later(0, b"y" * 300_000))[0] == 200)
 
 
 def test_waiting_requests_among_ordinary_load_lose_nothing(echo):

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from harness import ask, connect, post, read_all, read_answer, rests, scaled, wait_until
+from harness import ask, connect, post, read_all, read_answer, rests, scaled
+from support.waiting import until
 
 MIB = 1 << 20
 
@@ -124,12 +125,12 @@ def test_bytes_in_flight_are_bounded_and_given_back(echo):
         sock = connect(server.port)
         sock.sendall(big + b"x" * 1_300_000)
         holders.append(sock)
-    wait_until(lambda: ask(server.port, post(b"x" * 3_000_000))[0] == 503)  # theirs have arrived
+    until(lambda: ask(server.port, post(b"x" * 3_000_000))[0] == 503)  # theirs have arrived
     assert ask(server.port, post())[0] == 200  # small requests go on
     assert refused(ask(server.port, post(b"x" * 3_000_000)), 503, "overload")
     for sock in holders:
         sock.close()
-    wait_until(lambda: ask(server.port, post(b"x" * 3_000_000))[0] == 200)
+    until(lambda: ask(server.port, post(b"x" * 3_000_000))[0] == 200)
 
 
 def test_a_slow_head_an_idle_peer_and_a_half_handshake_are_ended(echo):

@@ -12,7 +12,8 @@ import pytest
 from protocol import harness
 from support.hostile_registry import BEHAVIOURS, CANARY, GOOD, Catcher, HostileRegistry, closed_port
 from support.pinning_figures import Asking
-from webhook import pod, policy, review, until
+from support.waiting import until
+from webhook import pod, policy, review
 
 SECONDS_TO_ANSWER = 2.5
 SLACK = 0.4  # of a machine that runs other things too

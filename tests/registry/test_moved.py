@@ -7,7 +7,8 @@ import subprocess
 import pytest
 
 from support import images
-from webhook import pod, policy, until
+from support.waiting import until
+from webhook import pod, policy
 
 WEB = "open.test/shop/moving"
 POLICIES = [policy("moved", "shop", {"tagMoved": {}}), policy("free", "free")]

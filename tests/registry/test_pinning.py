@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from support import images
-from webhook import deployment, patched, pod, policy, until
+from support.waiting import until
+from webhook import deployment, patched, pod, policy
 
 WEB = "open.test/shop/web"
 

@@ -149,12 +149,3 @@ class Webhook:
 
     def stop(self) -> None:
         assert self._server.stop() == 0, self.log()
-
-
-def until(condition, seconds: float = 10):
-    """Waits for a condition; returns what it gave."""
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.02)
-    return value

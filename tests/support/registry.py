@@ -20,7 +20,7 @@ from support import images
 from support.certificates import make_certificate
 from support.token_service import ISSUER, SERVICE, TokenService
 
-STARTS_WITHIN_SECONDS = 20
+STARTS_WITHIN_SECONDS = 60
 
 
 def missing() -> list[str]:
