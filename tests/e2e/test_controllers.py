@@ -1,6 +1,5 @@
 """Pods and Jobs that controllers make are judged like any other, and tell in events what is wrong."""
 
-
 import pytest
 
 import objects
