@@ -46,9 +46,9 @@ lint:             ## clang-format, clang-tidy, shellcheck and the layering rules
 format:           ## lay the sources out anew with clang-format
 	@scripts/lint format-in-place
 
-coverage:         ## unit and protocol tests with gcov; fails below the bars
+coverage:         ## unit and protocol tests, and what they ran; fails below the bars
 	@scripts/setup build test
-	@/usr/bin/python3 -B scripts/coverage.py
+	@/usr/bin/python3 -B scripts/coverage.py all
 
 install: build    ## into $(prefix), also as kubectl-belay
 	@cmake --install build/release --prefix $(prefix)

@@ -23,12 +23,7 @@ if(BELAY_SANITIZE)
   target_compile_options(belay_options INTERFACE -fsanitize=${BELAY_SANITIZE} -fno-sanitize-recover=all
                                                  -fno-omit-frame-pointer -g1)
   target_link_options(belay_options INTERFACE -fsanitize=${BELAY_SANITIZE})
-elseif(BELAY_COVERAGE)
-  # Servers write their counters from several threads: with -pthread GCC lets them count atomically.
-  # (-fprofile-update=atomic says the same, but ccache does not know it and keeps nothing.)
-  target_compile_options(belay_options INTERFACE --coverage -pthread -O0 -g1)
-  target_link_options(belay_options INTERFACE --coverage)
-else()
+elseif(NOT BELAY_COVERAGE)
   target_compile_options(belay_options INTERFACE -fstack-protector-strong -fstack-clash-protection)
   if(CMAKE_BUILD_TYPE MATCHES "Rel")
     target_compile_definitions(belay_options INTERFACE _FORTIFY_SOURCE=2)
@@ -37,6 +32,22 @@ else()
     target_compile_options(belay_options INTERFACE -fcf-protection)
   endif()
   target_link_options(belay_options INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack)
+endif()
+
+if(BELAY_COVERAGE)
+  # Counters of what was run, atomic ones, since servers have threads. This is -fprofile-instr-generate
+  # -fprofile-update=atomic -fcoverage-mapping in the compiler's own words: from the driver's, ccache
+  # concludes that every tree needs objects of its own.
+  target_compile_options(
+    belay_options INTERFACE "SHELL:-Xclang -fprofile-instrument=clang" "SHELL:-Xclang -fprofile-update=atomic"
+                            "SHELL:-Xclang -fcoverage-mapping" -fcoverage-compilation-dir=.)
+  # Where programs leave their counters when they end: one file a program, two where two end at once.
+  # scripts/coverage.py reads them.
+  file(WRITE ${CMAKE_BINARY_DIR}/generated/counters.c
+       "char __llvm_profile_filename[] = \"${CMAKE_BINARY_DIR}/counters/%2m.profraw\";\n")
+  add_library(belay_counters STATIC ${CMAKE_BINARY_DIR}/generated/counters.c)
+  target_link_libraries(belay_options INTERFACE belay_counters)
+  target_link_options(belay_options INTERFACE -fprofile-instr-generate -Wl,-u,__llvm_profile_filename)
 endif()
 
 # check_pie_supported() makes CMAKE_POSITION_INDEPENDENT_CODE reach the linker, as -pie.

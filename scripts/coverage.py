@@ -1,82 +1,108 @@
-"""Runs the tests of the coverage tree and holds what they reached against the bars.
+"""Holds what a tree's tests have run against the bars.
 
-usage: coverage.py [--no-build]
+usage: coverage.py all|clear|report [--tree coverage|asan]
+  all      builds the tree, clears its counters, runs its tests, reports
+  clear    forgets what was counted so far
+  report   of what has been counted since then
 
-Bars: lines >= 90 % of policy/, certs/ and webhook/ together; branches >= 95 % of policy/. Branches
-that only an exception takes (every allocation has one) don't count. Pages: build/coverage/html.
+The tree asan counts, too, so that `make test` runs the tests once for both.
+
+Bars: lines >= 90 % of policy/, certs/ and webhook/ together; branches >= 95 % of policy/. A branch is a
+condition of the sources, in each of its two values. Pages: build/coverage/html/index.html.
 """
 
 import argparse
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-TREE = ROOT / "build" / "coverage"
-ROOMS = ("policy/", "certs/", "webhook/")
+PAGES = ROOT / "build" / "coverage" / "html"
+ROOMS = ("policy", "certs", "webhook")
 LINES_BAR = 90.0
 POLICY_BRANCHES_BAR = 95.0
-GCOVR = [
-    "gcovr", "--root", ROOT, "--object-directory", TREE, "--exclude-throw-branches",
-    "--exclude-unreachable-branches", "--gcov-ignore-parse-errors", "-j", str(os.cpu_count()),
-    *[word for room in ROOMS for word in ("--filter", f"{ROOT}/{room}")], TREE,
-]
 
 
 def percent(part, whole):
     return 100.0 * part / whole if whole else 100.0
 
 
-def run_tests():
-    for counter in TREE.rglob("*.gcda"):
-        counter.unlink()
+def run(*command, **options):
+    return subprocess.run(command, cwd=ROOT, check=True, **options)
+
+
+def counters(tree):
+    """The folder, as cmake/hardening.cmake says it."""
+    return tree / "counters"
+
+
+def clear(tree):
+    shutil.rmtree(counters(tree), ignore_errors=True)
+
+
+def test(tree):
+    run("cmake", "--preset", tree.name, "--log-level=WARNING")
+    run("cmake", "--build", "--preset", tree.name)
+    clear(tree)
     jobs = os.environ.get("JOBS", str(os.cpu_count()))
-    subprocess.run(
-        ["ctest", "--test-dir", TREE, "--output-on-failure", "--no-tests=error", "-j", jobs],
-        check=True,
-    )
+    run("ctest", "--test-dir", tree, "--output-on-failure", "--no-tests=error", "-j", jobs)
 
 
-def summary(report):
-    """Rows (file, lines covered, lines, branches covered, branches)."""
-    for file in report["files"]:
-        lines = [line for line in file["lines"] if not line.get("gcovr/noncode")]
-        branches = [branch for line in lines for branch in line["branches"]]
-        yield (
-            file["file"],
-            sum(1 for line in lines if line["count"] > 0), len(lines),
-            sum(1 for branch in branches if branch["count"] > 0), len(branches),
-        )
+def programs(tree):
+    """Every program of the tree: each holds what of the sources was linked into it."""
+    found = [path for path in [*tree.iterdir(), *tree.glob("tests/**/*")]
+             if path.is_file() and not path.suffix and os.access(path, os.X_OK)]
+    return [found[0], *(word for path in found[1:] for word in ("-object", path))]
 
 
-def main():
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--no-build", action="store_true", help="the tree is built already")
-    if not arguments.parse_args().no_build:
-        subprocess.run(["cmake", "--preset", "coverage", "--log-level=WARNING"], cwd=ROOT, check=True)
-        subprocess.run(["cmake", "--build", "--preset", "coverage"], cwd=ROOT, check=True)
-    run_tests()
+def rows(exported):
+    """Of an export of llvm-cov: file, lines covered, lines, branches covered, branches."""
+    for file in exported["data"][0]["files"]:
+        lines, branches = file["summary"]["lines"], file["summary"]["branches"]
+        yield (os.path.relpath(file["filename"], ROOT), lines["covered"], lines["count"],
+               branches["covered"], branches["count"])
 
-    (TREE / "html").mkdir(exist_ok=True)
-    output = TREE / "coverage.json"
-    subprocess.run(
-        [*GCOVR, "--json", output, "--html-details", TREE / "html" / "index.html"],
-        cwd=ROOT, check=True, stdout=subprocess.DEVNULL,
-    )
-    rows = sorted(summary(json.loads(output.read_text(encoding="utf-8"))))
+
+def report(tree):
+    counted = sorted(counters(tree).glob("*.profraw"))
+    if not counted:
+        sys.exit(f"coverage: nothing has been counted in {counters(tree)}; run the tests of this tree first")
+    PAGES.mkdir(parents=True, exist_ok=True)
+    merged = counters(tree) / "all.profdata"
+    run("llvm-profdata-19", "merge", "-sparse", "-o", merged, *counted)
+    what = [*programs(tree), f"-instr-profile={merged}", f"-compilation-dir={tree}",
+            "-sources", *(ROOT / room for room in ROOMS)]
+    run("llvm-cov-19", "show", "-format=html", f"-output-dir={PAGES}", "-show-branches=count", *what)
+    exported = run("llvm-cov-19", "export", "-summary-only", *what, capture_output=True).stdout
+    files = sorted(rows(json.loads(exported)))
+
     print(f"{'file':52} {'lines':>8} {'branches':>10}")
-    for name, hit, lines, taken, branches in rows:
+    for name, hit, lines, taken, branches in files:
         print(f"{name:52} {percent(hit, lines):7.1f}% {percent(taken, branches):9.1f}%")
-
-    total = percent(sum(row[1] for row in rows), sum(row[2] for row in rows))
-    policy = [row for row in rows if row[0].startswith("policy/")]
+    total = percent(sum(row[1] for row in files), sum(row[2] for row in files))
+    policy = [row for row in files if row[0].startswith("policy/")]
     branches = percent(sum(row[3] for row in policy), sum(row[4] for row in policy))
     print(f"lines {total:.1f}% (bar {LINES_BAR}), branches of policy/ {branches:.1f}% "
           f"(bar {POLICY_BRANCHES_BAR})")
-    if not rows or total < LINES_BAR or branches < POLICY_BRANCHES_BAR:
+    if not policy or total < LINES_BAR or branches < POLICY_BRANCHES_BAR:
         sys.exit("coverage: below the bar")
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("what", choices=("all", "clear", "report"))
+    arguments.add_argument("--tree", choices=("coverage", "asan"), default="coverage")
+    chosen = arguments.parse_args()
+    tree = ROOT / "build" / chosen.tree
+    if chosen.what == "clear":
+        clear(tree)
+        return
+    if chosen.what == "all":
+        test(tree)
+    report(tree)
 
 
 if __name__ == "__main__":

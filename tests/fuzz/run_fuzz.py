@@ -14,7 +14,8 @@ import shutil
 import subprocess
 import sys
 
-LIMITS = ["-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1"]
+# Seconds of the clock, and it may run beside others at idle priority.
+LIMITS = ["-timeout=30", "-rss_limit_mb=2048", "-print_final_stats=1"]
 
 
 def main(target, corpus, work):

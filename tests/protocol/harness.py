@@ -22,7 +22,7 @@ from support.certificates import make_certificate  # noqa: E402,F401
 from support.waiting import until  # noqa: E402
 PROGRAM = os.environ.get("BELAY_PROGRAM", "")
 ECHO_SERVER = os.environ.get("BELAY_ECHO_SERVER", "")
-SANITIZED = os.environ.get("BELAY_TREE", "") in ("asan", "tsan", "coverage")
+SANITIZED = os.environ.get("BELAY_TREE", "") in ("asan", "tsan")
 # Counts of requests and sockets are multiplied by this (BELAY_PROTOCOL_SCALE=0.1 for a quick look).
 SCALE = float(os.environ.get("BELAY_PROTOCOL_SCALE", "0.2" if SANITIZED else "1"))
 

@@ -1,6 +1,8 @@
 """Lists the cases of a doctest executable as tests of ctest, one a case.
 
-usage: discover.py EXECUTABLE PREFIX OUTPUT
+usage: discover.py EXECUTABLE PREFIX OUTPUT CORES [PROPERTY VALUE]...
+
+Each case takes one of CORES cores (belay_beside in tests/CMakeLists.txt), and further properties.
 
 doctest's own CMake module breaks on names with semicolons. A name is a filter with wildcards, so
 signs that mean something to the filter or to CMake become "?"; a filter that matches nothing fails.
@@ -19,14 +21,15 @@ def case_names(executable):
     return [line for line in lines if line and not re.match(r"\[doctest\]|=+$", line)]
 
 
-def main(executable, prefix, output):
-    properties = 'PROPERTIES LABELS unit TIMEOUT 300 FAIL_REGULAR_EXPRESSION "test cases: +0 "'
+def main(executable, prefix, output, cores, *further):
+    properties = ['PROPERTIES LABELS unit TIMEOUT 300 COST 3 FAIL_REGULAR_EXPRESSION "test cases: +0 "', *further]
     script = []
-    for name in case_names(executable):
+    for number, name in enumerate(case_names(executable)):
         pattern = re.sub(r'[,;\\"\[\]]', "?", name)
         test = f"[==[{prefix}{name}]==]"
         script.append(f"add_test({test} [==[{executable}]==] [==[--test-case={pattern}]==])\n")
-        script.append(f"set_tests_properties({test} {properties})\n")
+        lock = f'RESOURCE_LOCK "core {number % int(cores)}"'
+        script.append(f"set_tests_properties({test} {' '.join([*properties, lock])})\n")
     with open(output, "w", encoding="utf-8") as file:
         file.writelines(script)
 
