@@ -137,7 +137,7 @@ class PolicyStatusWriter::Impl {
       item.pending = status.text != status.present;
       item.status = std::move(status);
       item.failures = 0;
-      item.due = item.written + options_.pause;
+      item.due = not_before(item);
       ++item.version;
     }
     wake_.notify_all();
@@ -162,10 +162,16 @@ class PolicyStatusWriter::Impl {
     bool pending = false;
     unsigned failures = 0;
     Clock::time_point due;
-    Clock::time_point written;
+    std::optional<Clock::time_point> written;
     std::uint64_t version = 0;  ///< of `status`
   };
   using Items = std::map<std::pair<std::string, std::string>, Item>;
+
+  /// What was never written waits for nothing, on a machine too that has run for less than `pause`:
+  /// its clock began with it.
+  Clock::time_point not_before(const Item& item) const {
+    return item.written ? *item.written + options_.pause : Clock::time_point::min();
+  }
 
   void run() {
     std::unique_lock lock(mutex_);
@@ -207,7 +213,7 @@ class PolicyStatusWriter::Impl {
     Item& item = found->second;
     if (!failed) item.written = Clock::now();
     if (item.version != version) {  // something else is wanted by now
-      if (!failed) item.due = item.written + options_.pause;
+      if (!failed) item.due = not_before(item);
       return;
     }
     if (failed && worth_retrying(*failed)) {

@@ -7,10 +7,10 @@
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
-#include <thread>
 #include <vector>
 
 #include "tests/support/fake_api.h"
+#include "tests/support/soon.h"
 #include "webhook/cluster/lease_election.h"
 #include "webhook/cluster/lease_record.h"
 
@@ -274,17 +274,6 @@ TEST_CASE("an answer that is no Lease changes nothing") {
   CHECK_FALSE(a.step());
 }
 
-/// Waits for a condition, ten seconds at most.
-template <class Condition>
-bool within_ten_seconds(const Condition& condition) {
-  const auto end = std::chrono::steady_clock::now() + 10s;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > end) return false;
-    std::this_thread::yield();
-  }
-  return true;
-}
-
 TEST_CASE("A12: leading is told when it begins and ends, and goes from hand to hand on stop") {
   FakeApi api;
   std::mutex mutex;
@@ -305,12 +294,12 @@ TEST_CASE("A12: leading is told when it begins and ends, and goes from hand to h
   Lease a(api, options("a"), note("a"));
   Lease b(api, options("b"), note("b"));
   a.start();
-  REQUIRE(within_ten_seconds([&] { return a.leading(); }));
+  REQUIRE(tests::soon([&] { return a.leading(); }));
   b.start();
   CHECK_FALSE(b.leading());
   a.stop();
   CHECK_FALSE(a.leading());
-  REQUIRE(within_ten_seconds([&] { return b.leading(); }));
+  REQUIRE(tests::soon([&] { return b.leading(); }));
   b.stop();
   CHECK(told == std::vector<std::string>{"a leads", "a ends", "b leads", "b ends"});
   CHECK(holder(api).empty());
@@ -330,12 +319,12 @@ TEST_CASE("A12: leading ends by itself where the API server no longer answers") 
   };
   Lease lease(api, options, [&](bool) { ++changes; });
   lease.start();
-  REQUIRE(within_ten_seconds([&] { return changes == 1; }));
+  REQUIRE(tests::soon([&] { return changes == 1; }));
   away = true;
-  REQUIRE(within_ten_seconds([&] { return changes == 2; }));
+  REQUIRE(tests::soon([&] { return changes == 2; }));
   CHECK_FALSE(lease.leading());
   away = false;
-  REQUIRE(within_ten_seconds([&] { return lease.leading(); }));
+  REQUIRE(tests::soon([&] { return lease.leading(); }));
 }
 
 }  // namespace

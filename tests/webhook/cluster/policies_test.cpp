@@ -6,10 +6,10 @@
 #include <map>
 #include <random>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "tests/support/fake_api.h"
+#include "tests/support/soon.h"
 #include "webhook/policy_config_map.h"
 
 namespace belay::webhook::cluster {
@@ -346,17 +346,6 @@ TEST_CASE("what is wrong with a ConfigMap is said with its place, for who is abo
   CHECK(check_config_map(config_map("cm", {{"a.yaml", policy_text("a")}})).empty());
 }
 
-/// Waits for a condition, ten seconds at most.
-template <class Condition>
-bool within_ten_seconds(const Condition& condition) {
-  const auto end = std::chrono::steady_clock::now() + 10s;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > end) return false;
-    std::this_thread::yield();
-  }
-  return true;
-}
-
 TEST_CASE(
     "the leader says on the ConfigMap what became of it, and an API server that hangs holds "
     "up no policy") {
@@ -368,7 +357,7 @@ TEST_CASE(
   object.uid = f.api.at(path)["metadata"]["uid"];
   object.resource_version = f.api.at(path)["metadata"]["resourceVersion"];
   f.api.before = [&](const FakeApi::Call&) -> std::optional<ApiError> {
-    within_ten_seconds([&] { return !hangs; });
+    tests::soon([&] { return !hangs; });
     return std::nullopt;
   };
   f.policies.set_leading(true);
@@ -376,7 +365,7 @@ TEST_CASE(
   f.policies.changed(config_map("two", {{"p.yaml", policy_text("two")}}));
   CHECK(f.in_force() == Names{"belay-system/one one", "belay-system/two two"});
   hangs = false;
-  CHECK(within_ten_seconds([&] { return f.api.at(path)["metadata"].contains("annotations"); }));
+  CHECK(tests::soon([&] { return f.api.at(path)["metadata"].contains("annotations"); }));
   CHECK(f.api.at(path)["metadata"]["annotations"]["belay.dev/status"] ==
         "in force: one (revision " + policy_revision(policy_text("one")) + ")");
 }

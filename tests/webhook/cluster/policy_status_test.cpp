@@ -5,10 +5,10 @@
 
 #include <atomic>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "tests/support/fake_api.h"
+#include "tests/support/soon.h"
 #include "webhook/cluster/policy_status_writer.h"
 
 namespace belay::webhook::cluster {
@@ -81,17 +81,6 @@ TEST_CASE("a status of very many or very long errors ends at whole lines and cha
   }
 }
 
-/// Waits for a condition, ten seconds at most.
-template <class Condition>
-bool within_ten_seconds(const Condition& condition) {
-  const auto end = std::chrono::steady_clock::now() + 10s;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > end) return false;
-    std::this_thread::yield();
-  }
-  return true;
-}
-
 const std::string kPath = "/api/v1/namespaces/belay-system/configmaps/production";
 const std::string kEvents = "/api/v1/namespaces/belay-system/events";
 
@@ -124,7 +113,7 @@ struct Fixture {
         .value("belay.dev/status", "");
   }
   bool says(const std::string& text) const {
-    return within_ten_seconds([&] { return annotation() == text; });
+    return tests::soon([&] { return annotation() == text; });
   }
   std::size_t patches() const {
     std::size_t count = 0;
@@ -198,7 +187,7 @@ TEST_CASE("what stands there already is not written again, nor is its Event told
     return other;
   }());
   // the second is refused, so that the first has had its turn
-  REQUIRE(within_ten_seconds([&] { return f.api.calls().size() == calls + 2; }));
+  REQUIRE(tests::soon([&] { return f.api.calls().size() == calls + 2; }));
   CHECK(f.patches() == 2);
   CHECK(f.annotation() == "in force");
 }
@@ -210,7 +199,7 @@ TEST_CASE("a ConfigMap that was deleted meanwhile does not come back as an annot
   PolicyStatusWriter writer(f.api, Fixture::options());
   writer.set_leading(true);
   writer.want(status);
-  REQUIRE(within_ten_seconds([&] { return f.patches() == 1; }));
+  REQUIRE(tests::soon([&] { return f.patches() == 1; }));
   CHECK(f.api.at(kPath).is_null());
 }
 
@@ -221,7 +210,7 @@ TEST_CASE("a status of a text that was edited meanwhile is not written") {
   PolicyStatusWriter writer(f.api, Fixture::options());
   writer.set_leading(true);
   writer.want(status);
-  REQUIRE(within_ten_seconds([&] { return f.patches() == 1; }));
+  REQUIRE(tests::soon([&] { return f.patches() == 1; }));
   writer.want(f.status("of the new text"));
   REQUIRE(f.says("of the new text"));
   CHECK(f.patches() == 2);
@@ -273,7 +262,7 @@ TEST_CASE("A12: two leaders at once write one annotation and one Event") {
   second.set_leading(true);
   first.want(status);
   second.want(status);
-  REQUIRE(within_ten_seconds([&] { return f.patches() == 2; }));
+  REQUIRE(tests::soon([&] { return f.patches() == 2; }));
   REQUIRE(f.says("in force"));
   CHECK(f.api.below(kEvents).size() == 1);
   CHECK(f.api.at(kPath)["metadata"]["resourceVersion"] !=
@@ -283,7 +272,7 @@ TEST_CASE("A12: two leaders at once write one annotation and one Event") {
 TEST_CASE("who fights over an annotation does it slowly") {
   Fixture f;
   auto options = Fixture::options();
-  options.pause = 1h;
+  options.pause = 87'600h;  // ten years, and the first word waits for none of them
   PolicyStatusWriter writer(f.api, options);
   writer.set_leading(true);
   writer.want(f.status("ours"));
@@ -295,7 +284,7 @@ TEST_CASE("who fights over an annotation does it slowly") {
   writer.want(f.status("ours"));
   other.name = "not-there";
   writer.want(other);
-  REQUIRE(within_ten_seconds([&] { return f.patches() == 2; }));
+  REQUIRE(tests::soon([&] { return f.patches() == 2; }));
   CHECK(f.annotation() == "theirs");
 }
 

@@ -87,7 +87,7 @@ class ScriptedApi final : public Api {
   /// Waits until every step was taken and one more was asked for. \return the paths asked for
   std::vector<std::string> paths() {
     std::unique_lock lock(mutex_);
-    REQUIRE(changed_.wait_for(lock, 10s, [this] { return idle_; }));
+    REQUIRE(changed_.wait_for(lock, 60s, [this] { return idle_; }));
     return paths_;
   }
   const std::string& problem() const { return problem_; }

@@ -12,6 +12,7 @@
 #include <string>
 #include <thread>
 
+#include "tests/support/soon.h"
 #include "tests/webhook/http/tls_client.h"
 #include "webhook/http/admin_server.h"
 
@@ -71,11 +72,7 @@ TEST_CASE("the byte behind a body may be written without harm to the next reques
   CHECK(answers.find("\r\n\r\none.HTTP/1.1 200") != answers.npos);
   CHECK(answers.find("\r\n\r\ntwo.HTTP/1.1 200") != answers.npos);
   // The flush follows the answer: it may come after the client has read.
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-  while (fixture.flushes == 0 && std::chrono::steady_clock::now() < deadline) {
-    std::this_thread::yield();
-  }
-  CHECK(fixture.flushes >= 1);
+  CHECK(belay::tests::soon([&] { return fixture.flushes >= 1; }));
 }
 
 TEST_CASE("a handler that throws makes an error, never a verdict, and tells nobody why") {
