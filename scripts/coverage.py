@@ -30,13 +30,21 @@ def percent(part, whole):
     return 100.0 * part / whole if whole else 100.0
 
 
-def run(*command, **options):
-    return subprocess.run(command, cwd=ROOT, check=True, **options)
+def run(*command):
+    subprocess.run(command, cwd=ROOT, check=True)
 
 
 def counters(tree):
     """The folder, as cmake/hardening.cmake says it."""
     return tree / "counters"
+
+
+def llvm(*command):
+    """What the command prints. It warns of inline functions that nobody calls, which is shown if it fails."""
+    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(done.stderr)
+    return done.stdout
 
 
 def clear(tree):
@@ -72,12 +80,11 @@ def report(tree):
         sys.exit(f"coverage: nothing has been counted in {counters(tree)}; run the tests of this tree first")
     PAGES.mkdir(parents=True, exist_ok=True)
     merged = counters(tree) / "all.profdata"
-    run("llvm-profdata-19", "merge", "-sparse", "-o", merged, *counted)
+    llvm("llvm-profdata-19", "merge", "-sparse", "-o", merged, *counted)
     what = [*programs(tree), f"-instr-profile={merged}", f"-compilation-dir={tree}",
             "-sources", *(ROOT / room for room in ROOMS)]
-    run("llvm-cov-19", "show", "-format=html", f"-output-dir={PAGES}", "-show-branches=count", *what)
-    exported = run("llvm-cov-19", "export", "-summary-only", *what, capture_output=True).stdout
-    files = sorted(rows(json.loads(exported)))
+    llvm("llvm-cov-19", "show", "-format=html", f"-output-dir={PAGES}", "-show-branches=count", *what)
+    files = sorted(rows(json.loads(llvm("llvm-cov-19", "export", "-summary-only", *what))))
 
     print(f"{'file':52} {'lines':>8} {'branches':>10}")
     for name, hit, lines, taken, branches in files:

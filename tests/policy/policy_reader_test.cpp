@@ -14,12 +14,13 @@
 #include "policy/rules/rule.h"
 #include "policy/spelling.h"
 #include "policy/text_form.h"
+#include "tests/support/sources.h"
 
 namespace belay::policy {
 namespace {
 
 std::string file(const std::string& name) {
-  std::ifstream in(std::string(BELAY_TEST_DATA) + "/policies/" + name);
+  std::ifstream in(tests::source("tests/data/policies/" + name));
   REQUIRE(in.good());
   return {std::istreambuf_iterator<char>(in), {}};
 }

@@ -12,11 +12,12 @@
 #include "policy/policy_reader.h"
 #include "policy/policy_reference.h"
 #include "policy/rules/rule.h"
+#include "tests/support/sources.h"
 
 namespace belay::policy {
 namespace {
 
-const std::string kDocs = std::string(BELAY_SOURCE_DIR) + "/docs/";
+const std::string kDocs = tests::source("docs/");
 constexpr std::string_view kBegin = "<!-- reference -->\n";
 constexpr std::string_view kEnd = "<!-- /reference -->";
 

@@ -22,7 +22,7 @@ def case_names(executable):
 
 
 def main(executable, prefix, output, cores, *further):
-    properties = ['PROPERTIES LABELS unit TIMEOUT 300 COST 3 FAIL_REGULAR_EXPRESSION "test cases: +0 "', *further]
+    properties = ['PROPERTIES LABELS unit TIMEOUT 300 COST 5 FAIL_REGULAR_EXPRESSION "test cases: +0 "', *further]
     script = []
     for number, name in enumerate(case_names(executable)):
         pattern = re.sub(r'[,;\\"\[\]]', "?", name)

@@ -18,6 +18,7 @@
 
 #include "policy/policy_reader.h"
 #include "policy/policy_set.h"
+#include "tests/support/sources.h"
 #include "webhook/admission/admit.h"
 
 namespace belay::webhook::admission {
@@ -26,7 +27,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-const fs::path kGolden = fs::path(BELAY_SOURCE_DIR) / "tests" / "golden";
+const fs::path kGolden = tests::source("tests/golden");
 
 std::string read(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);

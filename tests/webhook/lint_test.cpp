@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "policy/policy_reader.h"
+#include "tests/support/sources.h"
 #include "webhook/command/command.h"
 
 namespace belay::webhook::command {
@@ -28,9 +29,7 @@ Ran lint(std::vector<std::string> arguments, const std::string& input = "", bool
   return {status, out.str(), err.str()};
 }
 
-std::string data(const std::string& name) {
-  return std::string(BELAY_TEST_DATA) + "/policies/" + name;
-}
+std::string data(const std::string& name) { return tests::source("tests/data/policies/" + name); }
 
 std::string policy(const std::string& spec) {
   return "apiVersion: belay.dev/v1alpha1\nkind: ImagePolicy\nmetadata: {name: p}\nspec: {" + spec +
@@ -102,7 +101,7 @@ TEST_CASE("lint as JSON holds policies, errors and notes") {
 }
 
 TEST_CASE("the ConfigMap of docs/operations.md reads, and has the revision that its status names") {
-  std::ifstream file(std::string(BELAY_SOURCE_DIR) + "/docs/operations.md");
+  std::ifstream file(tests::source("docs/operations.md"));
   const std::string page{std::istreambuf_iterator<char>(file), {}};
   const auto begin = page.find("apiVersion: v1\nkind: ConfigMap\n");
   REQUIRE(begin != std::string::npos);

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "policy/policy.h"
+#include "tests/support/sources.h"
 #include "webhook/metrics.h"
 
 namespace {
@@ -121,7 +122,7 @@ TEST_CASE("every metric of the table is exposed with its help and kind, and no o
 }
 
 TEST_CASE("docs/operations.md says of every metric what to watch for, and of no other") {
-  std::ifstream file(std::string(BELAY_SOURCE_DIR) + "/docs/operations.md");
+  std::ifstream file(belay::tests::source("docs/operations.md"));
   const std::string page{std::istreambuf_iterator<char>(file), {}};
   std::set<std::string> told;
   const std::regex name("`(belay_[a-z_]+)[`{]");

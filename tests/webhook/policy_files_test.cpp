@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "tests/support/folder.h"
+#include "tests/support/sources.h"
 
 namespace belay::webhook {
 namespace {
@@ -133,7 +134,7 @@ TEST_CASE("two policies of one name are a problem of the second") {
 }
 
 TEST_CASE("errors of policies in a ConfigMap point into the manifest") {
-  const std::string file = std::string(BELAY_TEST_DATA) + "/policies/configmap.yaml";
+  const std::string file = tests::source("tests/data/policies/configmap.yaml");
   const auto loaded = load_policies({file});
   CHECK(names_of(loaded) == Names{"good"});
   CHECK(loaded.by_file.contains(file + " data[good.yaml]"));

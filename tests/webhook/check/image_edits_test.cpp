@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "policy/image_reference.h"
+#include "tests/support/sources.h"
 
 namespace belay::webhook::check {
 namespace {
@@ -67,7 +68,7 @@ TEST_CASE("digests go where the files of tests/data/pin have <pin>, and no other
   for (const char* const name :
        {"layout.yaml", "windows.yaml", "list.json", "anchors.yaml", "blocks.yaml"}) {
     CAPTURE(name);
-    const auto marked = read_file(std::string(BELAY_TEST_DATA "/pin/") + name);
+    const auto marked = read_file(tests::source(std::string("tests/data/pin/") + name));
     REQUIRE(marked.has_value());
     const std::string text = replace_all(*marked, "<pin>", "");
     REQUIRE(errors(find(text)) == "");
@@ -78,7 +79,7 @@ TEST_CASE("digests go where the files of tests/data/pin have <pin>, and no other
 }
 
 TEST_CASE("an image that something else shares through an anchor is told with its line") {
-  const auto text = read_file(BELAY_TEST_DATA "/pin/anchors.yaml");
+  const auto text = read_file(tests::source("tests/data/pin/anchors.yaml"));
   CHECK(obstacles(replace_all(*text, "<pin>", "")) ==
         "17: memcached:1 is also the value of items[1].metadata.labels.version, through an "
         "anchor\n"

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/sources.h"
+
 namespace belay::webhook::registry {
 namespace {
 
@@ -197,7 +199,7 @@ TEST_CASE("a document of another kind is told from one of registries") {
 }
 
 TEST_CASE("the example of docs/registries.md reads") {
-  std::ifstream file(std::string(BELAY_SOURCE_DIR) + "/docs/registries.md");
+  std::ifstream file(tests::source("docs/registries.md"));
   const std::string page((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   constexpr std::string_view kFence = "```yaml\n";
   const auto start = page.find(kFence);
