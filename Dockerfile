@@ -1,10 +1,11 @@
 # The image of belay: the program, the libraries it links and the CA certificates. No shell, no package
 # manager, nothing that is written to: it runs with a read-only root as a user of its own.
 #
-#   buildah build --build-arg VERSION=0.1.0 --build-arg REVISION="$(git rev-parse HEAD)" -t belay:0.1.0 .
+#   docker build --build-arg VERSION=0.1.0 --build-arg REVISION="$(git rev-parse HEAD)" -t belay:0.1.0 .
 #
-# `docker build` takes the same words. Every architecture that Debian has works: none is named.
-ARG BASE=debian:trixie-slim
+# `podman build` and `buildah build` take the same words; `make image` takes whichever is here. Every
+# architecture that Debian has works: none is named.
+ARG BASE=docker.io/library/debian:trixie-slim
 
 FROM ${BASE} AS tools
 WORKDIR /src

@@ -5,7 +5,7 @@ usage: coverage.py all|clear|report [--tree coverage|asan]
   clear    forgets what was counted so far
   report   of what has been counted since then
 
-The tree asan counts, too, so that `make test` runs the tests once for both.
+The tree asan counts, too, so that `make test-sanitizers` runs the tests once for both.
 
 Bars: lines >= 90 % of policy/, certs/ and webhook/ together; branches >= 95 % of policy/. A branch is a
 condition of the sources, in each of its two values. Pages: build/coverage/html/index.html.

@@ -57,10 +57,11 @@ class Background:
             self._file.unlink(missing_ok=True)  # last: down() waits for it
         return 0
 
-    def up(self) -> int:
-        """Starts it, and waits until run() has told."""
+    def up(self, quietly: bool = False) -> int:
+        """Starts it, and waits until run() has told. `quietly`: what run() says is shown if it fails only."""
         if state := self.state():
-            print(f"already up (pid {state['pid']})\n{state['text']}")
+            if not quietly:
+                print(f"already up (pid {state['pid']})\n{state['text']}")
             return 0
         self._folder.mkdir(mode=0o700, exist_ok=True)
         with open(self._log, "w") as log:
@@ -68,7 +69,8 @@ class Background:
                                        stderr=log, start_new_session=True)
         while process.poll() is None:
             if self.state():
-                print(self._log.read_text(), end="")
+                if not quietly:
+                    print(self._log.read_text(), end="")
                 return 0
             time.sleep(0.1)
         print(self._log.read_text(), file=sys.stderr)

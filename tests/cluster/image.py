@@ -2,6 +2,8 @@
 """The image of belay, built from the Dockerfile with buildah and kept by the hash of what it is made of.
 
     tests/cluster/image.py        builds it if need be, prints the archive's path
+    tests/cluster/image.py --name NAME:TAG --version V --revision R --output FILE
+                                  the same for scripts/image, where no base image can be pulled
 
 The Dockerfile's base comes from a registry, which tests cannot count on. So they make a base of their
 own with debootstrap, from the package sources that this machine uses. Base, packages and archives are
@@ -11,6 +13,7 @@ nothing costs nothing.
 
 from __future__ import annotations
 
+import argparse
 import fcntl
 import hashlib
 import os
@@ -46,7 +49,7 @@ def tag(archive: Path) -> str:
 def archive(say=None) -> Path:
     """The image as an archive that `ctr images import` and `buildah pull docker-archive:` read.
     Raises Unavailable where it cannot be built."""
-    say = say or (lambda line: print(line, file=sys.stderr, flush=True))
+    say = say or _say
     path = assets.cache() / f"image-{_key()}.tar"  # the hash is taken once: sources may change meanwhile
     if path.exists():
         path.touch()
@@ -56,11 +59,23 @@ def archive(say=None) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not path.exists():
             started = time.monotonic()
-            _build(path, say)
+            _build(path, f"{NAME}:{tag(path)}", VERSION, tag(path), say)
             say(f"{path}: {path.stat().st_size / 1e6:.1f} MB, built in {time.monotonic() - started:.0f} s")
     for old in sorted(assets.cache().glob("image-*.tar"), key=lambda file: file.stat().st_mtime)[:-KEPT_ARCHIVES]:
         old.unlink(missing_ok=True)
     return path
+
+
+def build(path: Path, name: str, version: str, revision: str) -> None:
+    """The image under any name, as an archive at any place."""
+    require(NEEDED, assets.cache())
+    with open(assets.cache() / "image.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _build(path, name, version, revision, _say)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def buildah(*words: str, input: str | None = None) -> subprocess.CompletedProcess:
@@ -83,8 +98,8 @@ def _key() -> str:
     return digest.hexdigest()[:12]
 
 
-def _build(path: Path, say) -> None:
-    base, name = _base(say), f"{NAME}:{tag(path)}"
+def _build(path: Path, name: str, version: str, revision: str, say) -> None:
+    base = _base(say)
     compiled = assets.cache().parent / "ccache"
     compiled.mkdir(exist_ok=True)
     # The packages' layer carries a name of its own, so that pruning leaves it.
@@ -94,13 +109,13 @@ def _build(path: Path, say) -> None:
     tools = f"localhost/belay-tools:{packages}"
     _run(*common, "--target=tools", "--tag", tools, str(SOURCES))
     say("compiling belay for the image")
-    _run(*common, "--volume", f"{compiled}:/root/.cache/ccache", "--build-arg", f"VERSION={VERSION}",
-         "--build-arg", f"REVISION={tag(path)}", "--tag", name, str(SOURCES))
+    _run(*common, "--volume", f"{compiled}:/root/.cache/ccache", "--build-arg", f"VERSION={version}",
+         "--build-arg", f"REVISION={revision}", "--tag", name, str(SOURCES))
     with tempfile.TemporaryDirectory(dir=path.parent) as fresh:
         _run("push", name, f"docker-archive:{fresh}/image.tar:{name}")
         os.replace(f"{fresh}/image.tar", path)
     for other in _run("images", "--format", "{{.Name}}:{{.Tag}}").split():
-        if other.startswith("localhost/belay") and other not in (base, tools):
+        if other == name or other.startswith("localhost/belay") and other not in (base, tools):
             buildah("rmi", other)  # in vain where a build that was cut short left a container on it
     buildah("rmi", "--prune")
 
@@ -165,8 +180,20 @@ def _run(*words: str) -> str:
     return answer.stdout
 
 
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for option in ("--name", "--version", "--revision"):
+        parser.add_argument(option)
+    parser.add_argument("--output", type=Path)
+    chosen = parser.parse_args()
+    if chosen.output:
+        build(chosen.output.resolve(), chosen.name, chosen.version, chosen.revision)
+    else:
+        print(archive())
+
+
 if __name__ == "__main__":
     try:
-        print(archive())
+        main()
     except Unavailable as error:
         sys.exit(f"image.py: {error}")

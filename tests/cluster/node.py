@@ -5,7 +5,7 @@
     tests/cluster/node.py down         stop it and remove everything it made
     tests/cluster/node.py kubectl get pods -A
     tests/cluster/node.py load FILE…   import image archives
-    tests/cluster/node.py belay        build belay's image and install its chart, or upgrade it
+    tests/cluster/node.py belay        the same with belay: builds its image, installs its chart or upgrades it
     tests/cluster/node.py run          the same as up in the foreground, until Ctrl-C
 
 The node lives in namespaces of its own for processes, mounts and network, as a container would. So it
@@ -238,40 +238,63 @@ def _run() -> int:
     return BACKGROUND.run(node, tell)
 
 
-def _up() -> int:
+def _up(quietly: bool = False) -> int:
     Node._require()
     for one in ("control plane", "containerd", "helm"):
         assets.find(one)
-    return BACKGROUND.up()
+    return BACKGROUND.up(quietly)
 
 
-def _of_running(command: str, words: list[str]) -> int:
-    state = BACKGROUND.state()
-    if not state:
-        print("not up; see: node.py up", file=sys.stderr)
-        return 1
-    if command == "kubectl":
-        os.environ["KUBECONFIG"] = state["kubeconfig"]
-        os.execv(f"{state['programs'][1]}/kubectl", ["kubectl", *words])
+def _kubectl(words: list[str]) -> int:
+    state = _state()
+    os.environ["KUBECONFIG"] = state["kubeconfig"]
+    os.execv(f"{state['programs'][1]}/kubectl", ["kubectl", *words])
+
+
+def _load(archives: list[Path]) -> int:
+    state = _state()
     node = Node()
     node._target = state["target"]
     node._container_programs, node.programs = map(Path, state["programs"])
-    archives = [image.archive()] if command == "belay" else [Path(word).resolve() for word in words]
     for archive in archives:
         node.load(archive)
-    if command == "belay":
-        os.environ["KUBECONFIG"] = state["kubeconfig"]
-        os.execv(assets.find("helm") / "helm", [
-            "helm", "upgrade", "--install", "belay", str(image.SOURCES / "charts/belay"), "--namespace=belay-system",
-            "--create-namespace", f"--set=image.repository={image.NAME}",
-            f"--set-string=image.tag={image.tag(archives[0])}", *words])
     return 0
+
+
+def _belay(words: list[str]) -> int:
+    """A node with belay on it. What is said last is how to reach it."""
+    if status := _up(quietly=True):
+        return status
+    archive = image.archive()
+    _load([archive])
+    state = _state()
+    os.environ["KUBECONFIG"] = state["kubeconfig"]
+    installed = subprocess.run([
+        assets.find("helm") / "helm", "upgrade", "--install", "belay", str(image.SOURCES / "charts/belay"),
+        "--namespace=belay-system", "--create-namespace", f"--set=image.repository={image.NAME}",
+        f"--set-string=image.tag={image.tag(archive)}", "--wait", "--timeout=3m", *words])
+    if installed.returncode == 0:
+        print(f"\nThe cluster is up. To reach it:\n\n{state['text']}\n\nSee it refuse something:\n\n"
+              "kubectl create deployment first-denial --image=nginx:latest --dry-run=server")
+    return installed.returncode
+
+
+def _state() -> dict:
+    if state := BACKGROUND.state():
+        return state
+    raise RuntimeError("not up; see: node.py up")
 
 
 def main() -> int:
     try:
-        if sys.argv[1:2] in (["kubectl"], ["load"], ["belay"]):
-            return _of_running(sys.argv[1], sys.argv[2:])
+        words = sys.argv[2:]
+        match sys.argv[1:2]:
+            case ["kubectl"]:
+                return _kubectl(words)
+            case ["load"]:
+                return _load([Path(word).resolve() for word in words])
+            case ["belay"]:
+                return _belay(words)
         parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
         parser.add_argument("command", choices=["up", "down", "run", "kubectl", "load", "belay"])
         return {"up": _up, "down": BACKGROUND.down, "run": _run}[parser.parse_args().command]()

@@ -1,8 +1,6 @@
 """Lists the cases of a doctest executable as tests of ctest, one a case.
 
-usage: discover.py EXECUTABLE PREFIX OUTPUT CORES [PROPERTY VALUE]...
-
-Each case takes one of CORES cores (belay_beside in tests/CMakeLists.txt), and further properties.
+usage: discover.py EXECUTABLE PREFIX OUTPUT [PROPERTY VALUE]...
 
 doctest's own CMake module breaks on names with semicolons. A name is a filter with wildcards, so
 signs that mean something to the filter or to CMake become "?"; a filter that matches nothing fails.
@@ -21,15 +19,14 @@ def case_names(executable):
     return [line for line in lines if line and not re.match(r"\[doctest\]|=+$", line)]
 
 
-def main(executable, prefix, output, cores, *further):
-    properties = ['PROPERTIES LABELS unit TIMEOUT 300 COST 5 FAIL_REGULAR_EXPRESSION "test cases: +0 "', *further]
+def main(executable, prefix, output, *further):
+    properties = ['PROPERTIES LABELS unit TIMEOUT 300 FAIL_REGULAR_EXPRESSION "test cases: +0 "', *further]
     script = []
-    for number, name in enumerate(case_names(executable)):
+    for name in case_names(executable):
         pattern = re.sub(r'[,;\\"\[\]]', "?", name)
         test = f"[==[{prefix}{name}]==]"
         script.append(f"add_test({test} [==[{executable}]==] [==[--test-case={pattern}]==])\n")
-        lock = f'RESOURCE_LOCK "core {number % int(cores)}"'
-        script.append(f"set_tests_properties({test} {' '.join([*properties, lock])})\n")
+        script.append(f"set_tests_properties({test} {' '.join(properties)})\n")
     with open(output, "w", encoding="utf-8") as file:
         file.writelines(script)
 
