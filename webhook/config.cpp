@@ -60,20 +60,19 @@ std::optional<cluster::ClusterOptions> read_cluster(const ServerFlags& flags,
     if (!parsed) problems.push_back(fmt::format("{}: {}", flag, parsed.error()));
     return parsed.value_or(std::chrono::seconds(1));
   };
-  cluster::ClusterOptions options{
-      .kubeconfig = flags.kubeconfig,
-      .namespace_name = flags.own_namespace,
-      .pod_name = flags.pod_name,
-      .tenant_policies = flags.tenant_policies,
-      .tls_secret = flags.tls_secret,
-      .tls_names = flags.tls_names,
-      .webhook_configuration = flags.webhook_configuration,
-      .lease = flags.lease,
-      .authority_life = duration("--authority-life", flags.authority_life),
-      .leaf_life = duration("--leaf-life", flags.leaf_life),
-      .overlap = duration("--authority-overlap", flags.authority_overlap)};
+  cluster::ClusterOptions options{.kubeconfig = flags.kubeconfig,
+                                  .namespace_name = flags.own_namespace,
+                                  .pod_name = flags.pod_name,
+                                  .tenant_policies = flags.tenant_policies,
+                                  .tls_secret = flags.tls_secret,
+                                  .tls_names = flags.tls_names,
+                                  .webhook_configuration = flags.webhook_configuration,
+                                  .lease = flags.lease,
+                                  .authority_life = duration("--ca-duration", flags.authority_life),
+                                  .leaf_life = duration("--cert-duration", flags.leaf_life),
+                                  .overlap = duration("--ca-overlap", flags.authority_overlap)};
   if (options.leaf_life > options.authority_life) {
-    problems.emplace_back("--leaf-life is longer than --authority-life");
+    problems.emplace_back("--cert-duration is longer than --ca-duration");
   }
   return options;
 }
@@ -96,7 +95,7 @@ RegistryConfig read_registry(const ServerFlags& flags, bool in_cluster,
     problems.emplace_back("--pull-secrets needs --cluster or --kubeconfig");
   }
   if (!flags.sightings.empty() && in_cluster) {
-    problems.emplace_back("--sightings: with --cluster, ConfigMaps keep the memory of tags");
+    problems.emplace_back("--tag-history: with --cluster, ConfigMaps keep the memory of tags");
   }
   return {.registries_file = flags.registries,
           .docker_config_files = flags.docker_configs,

@@ -49,22 +49,23 @@ enum Metric : std::size_t {
 constexpr MetricType kMetrics[] = {
     {"belay_admission_requests_total", "counter", "operation, kind, decision",
      "Admission reviews that were answered with a verdict."},
-    {"belay_refused_requests_total", "counter", "reason",
-     "Requests and connections that got no verdict, by what was wrong with them."},
+    {"belay_rejected_requests_total", "counter", "reason",
+     "Requests and connections rejected before a verdict, by reason."},
     {"belay_findings_total", "counter", "rule, mode",
      "Findings by rule and by what they led to (enforce, warn, audit)."},
     {"belay_admission_duration_seconds", "histogram", "",
      "Time from the bytes of a review to the bytes of its answer."},
     {"belay_policies", "gauge", "state",
-     "Policies: in force as they stand, in force by their last good text, broken."},
+     "Policies in force as written (current) and by their last good text (last_good), and invalid "
+     "texts (invalid)."},
     {"belay_policy_reload_total", "counter", "result",
-     "Reloads of the policies; failure where one of them does not read."},
+     "Reloads of the policies; failure where one of them is invalid."},
     {"belay_exemptions_expired", "gauge", "",
      "Exemptions of the policies in force that have expired and are ignored."},
     {"belay_certificate_expiry_timestamp_seconds", "gauge", "",
      "When the serving certificate expires, in seconds since the epoch."},
-    {"belay_authority_expiry_timestamp_seconds", "gauge", "",
-     "When the authority expires that issued it, in seconds since the epoch; 0 where that is not "
+    {"belay_ca_expiry_timestamp_seconds", "gauge", "",
+     "When the CA that issued it expires, in seconds since the epoch; 0 where that CA is not "
      "belay's own."},
     {"belay_ready", "gauge", "", "1 where /readyz says so."},
     {"belay_connections", "gauge", "", "Open connections of the webhook port."},
@@ -109,7 +110,7 @@ constexpr std::size_t kReadErrors =
 constexpr std::size_t kTurnaways = static_cast<std::size_t>(admission::Turnaway::kNotReady) + 1;
 constexpr std::size_t kRefusals = static_cast<std::size_t>(http::Refusal::kOverload) + 1;
 
-constexpr std::string_view kWatches[] = {"namespaces", "policies", "sightings", "certificate"};
+constexpr std::string_view kWatches[] = {"namespaces", "policies", "tag_history", "certificate"};
 constexpr std::string_view kPinResults[] = {"pinned", "reused", "unpinned", "denied"};
 constexpr std::string_view kCacheResults[] = {"hit", "stale", "miss", "joined"};
 constexpr std::size_t kWatchKinds =
@@ -186,8 +187,8 @@ struct Metrics::Series {
     duration = &histogram(kDuration, kDurationBuckets);
     auto& policy_family = gauges(kPolicies);
     current = &policy_family.Add({{"state", "current"}});
-    kept = &policy_family.Add({{"state", "kept"}});
-    broken = &policy_family.Add({{"state", "broken"}});
+    kept = &policy_family.Add({{"state", "last_good"}});
+    broken = &policy_family.Add({{"state", "invalid"}});
     auto& reload_family = counters(kReloads);
     reloaded = &reload_family.Add({{"result", "success"}});
     reload_failed = &reload_family.Add({{"result", "failure"}});

@@ -55,7 +55,7 @@ void judge_tag(const JudgedImage& image, const ImageFacts& facts, Findings& find
       std::string(reference.has_digest() ? "names " : "points to ").append(now) +
           ", but the tag was first admitted on " + day_text(first.time) + " as " + first.digest,
       "Use a new tag, or what was admitted: " + std::string(reference.written_name()) + tag + "@" +
-          first.digest + "; an admin accepts the move with: belay tags clear " +
+          first.digest + "; an admin accepts the move with: belay tag-history clear " +
           reference.repository_key() + tag);
 }
 

@@ -53,9 +53,9 @@ OTHERS = {
     "webhook.namespaces.enabled": False,
     "webhook.namespaces.failurePolicy": "Ignore",
     "tls.mode": "certManager",
-    "tls.selfManaged.authorityLife": "100d",
-    "tls.selfManaged.leafLife": "10d",
-    "tls.selfManaged.overlap": "5m",
+    "tls.selfManaged.caDuration": "100d",
+    "tls.selfManaged.duration": "10d",
+    "tls.selfManaged.caOverlap": "5m",
     "tls.certManager.issuerRef": ({"name": "corporate", "kind": "ClusterIssuer"}, CERT_MANAGER),
     "tls.certManager.duration": ("24h", CERT_MANAGER),
     "tls.existingSecret.name": ("other", EXISTING),
@@ -160,7 +160,7 @@ def test_the_schema_is_closed_wherever_it_names_keys():
 
 @pytest.mark.parametrize("path,wrong", [
     ("replicaCount", 0), ("replicaCount", "3"), ("image.digest", "sha256:abc"), ("image.registry", "a/"),
-    ("logLevel", "loud"), ("shutdownDelaySeconds", 15), ("tls.mode", "none"), ("tls.selfManaged.leafLife", "90"),
+    ("logLevel", "loud"), ("shutdownDelaySeconds", 15), ("tls.mode", "none"), ("tls.selfManaged.duration", "90"),
     ("webhook.validating.failurePolicy", "fail"), ("webhook.excludeNamespaces", ["sandbox-*"]),
     ("webhook.timeoutSeconds", 31), ("policies", {"Upper": "a"}), ("policies", {"list": ["a"]}),
     ("admissionPolicies.validationActions", ["Refuse"]), ("networkPolicy.apiServerPorts", []),

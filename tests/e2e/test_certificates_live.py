@@ -35,7 +35,7 @@ spec:
   match: {namespaces: ["shop", "shop-*"]}
   rules: {mutableTag: {}}
 """
-LONG = {"--authority-life": "30d", "--leaf-life": "10d", "--authority-overlap": "1s", "--lease": "belay",
+LONG = {"--ca-duration": "30d", "--cert-duration": "10d", "--ca-overlap": "1s", "--lease": "belay",
         "--shutdown-delay": "2"}
 _numbers = itertools.count(1)
 

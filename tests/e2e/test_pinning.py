@@ -110,7 +110,7 @@ class Pinning(Live):
         return json.loads(done.stdout)["spec"]["containers"][0]["image"], warnings_of(done)
 
     def sightings(self) -> str:
-        found = self.request("GET", f"/api/v1/namespaces/{NAMESPACE}/configmaps?labelSelector=belay.dev/sightings=true")
+        found = self.request("GET", f"/api/v1/namespaces/{NAMESPACE}/configmaps?labelSelector=belay.dev/tag-history=true")
         return "".join(text for one in found["items"] for text in one.get("data", {}).values())
 
     def close(self) -> None:

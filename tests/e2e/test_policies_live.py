@@ -246,14 +246,14 @@ def test_A13_a_policy_that_breaks_leaves_the_last_good_one_in_force_and_its_auth
     Cluster.until(lambda: live.status("production") == f"in force: production (revision {revision(good)})")
     failures = [belay.metric("belay_policy_reload_total", result="failure") for belay in live.replicas]
     live.put("production", policy("production", "edge", more="    mutableTags: {}\n"))
-    Cluster.until(lambda: live.status("production").startswith("does not read"))
+    Cluster.until(lambda: live.status("production").startswith("invalid"))
     lines = live.status("production").splitlines()
-    assert lines[0] == f"does not read, last good revision {revision(good)} of production stays in force:"
+    assert lines[0] == f"invalid, last good revision {revision(good)} of production stays in force:"
     assert lines[1].startswith("data[policy.yaml]:9:5: spec.rules.mutableTags: unknown key"), lines
     assert 'did you mean "mutableTag"?' in lines[1] or "mutableTag" in lines[1], lines
 
     Cluster.until(lambda: all(belay.metric("belay_policy_reload_total", result="failure") > before
-                              and belay.metric("belay_policies", state="kept") == 1
+                              and belay.metric("belay_policies", state="last_good") == 1
                               for belay, before in zip(live.replicas, failures)))
     assert live.refused("latest") and not live.refused("edge")
     assert all(belay.ready() for belay in live.replicas)
@@ -268,12 +268,12 @@ def test_A13_a_policy_that_breaks_leaves_the_last_good_one_in_force_and_its_auth
     live.put("production", good)
     Cluster.until(lambda: live.status("production").startswith("in force: "))
     assert [event["type"] for event in live.events("production") if event["reason"] == "PolicyInForce"] != []
-    Cluster.until(lambda: all(belay.metric("belay_policies", state="kept") == 0 for belay in live.replicas))
+    Cluster.until(lambda: all(belay.metric("belay_policies", state="last_good") == 0 for belay in live.replicas))
 
 
 def test_what_kubectl_shows_of_a_broken_policy_helps(live):
     live.put("production", policy("production", "edge", more="    mutableTags: {}\n"))
-    Cluster.until(lambda: live.status("production").startswith("does not read"))
+    Cluster.until(lambda: live.status("production").startswith("invalid"))
     shown = live.control_plane.kubectl("-n", NAMESPACE, "describe", "configmap", "production").stdout
     print(shown)
     assert "stays in force" in shown and "PolicyNotRead" in shown
@@ -296,7 +296,7 @@ def test_policies_add_up_and_go_with_their_ConfigMap(live):
 
 def test_B18_the_last_policy_of_the_cluster_does_not_go_with_its_ConfigMap(live):
     live.delete("production")
-    Cluster.until(lambda: all(belay.metric("belay_policies", state="kept") == 1 for belay in live.replicas))
+    Cluster.until(lambda: all(belay.metric("belay_policies", state="last_good") == 1 for belay in live.replicas))
     assert live.refused("latest")
     live.put("production", policy("production", "edge"))
     live.everywhere("edge")

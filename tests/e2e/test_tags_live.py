@@ -1,5 +1,5 @@
 """belay's memory of tags in ConfigMaps of a real API server: two replicas of it (tests/cluster/remember.cpp) with
-the rights that its header names, and `belay tags` beside them."""
+the rights that its header names, and `belay tag-history` beside them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def at(second: int) -> str:
 
 
 def shard_of(repository: str) -> str:
-    return "belay-sightings-" + hashlib.sha256(repository.encode()).hexdigest()[0]
+    return "belay-tag-history-" + hashlib.sha256(repository.encode()).hexdigest()[0]
 
 
 class Replica:
@@ -95,7 +95,7 @@ def belay_account(control_plane):
 @pytest.fixture
 def replicas(control_plane, belay_account):
     """Two, which know that nothing is remembered."""
-    control_plane.request("DELETE", f"{MAPS}?labelSelector=belay.dev/sightings%3Dtrue")
+    control_plane.request("DELETE", f"{MAPS}?labelSelector=belay.dev/tag-history%3Dtrue")
     two = [Replica(belay_account) for _ in range(2)]
     for one in two:  # an answer instead of "unknown": the first list was read
         until(lambda one=one: (one._say(f"first {WEB} none"), "first" in one._answers.get(timeout=10))[1], what="a list")
@@ -107,7 +107,7 @@ def replicas(control_plane, belay_account):
 
 def tags(kubeconfig: Path, *words: str) -> subprocess.CompletedProcess:
     command, *rest = words
-    return subprocess.run([PROGRAM, "tags", command, "--kubeconfig", kubeconfig, *rest], text=True,
+    return subprocess.run([PROGRAM, "tag-history", command, "--kubeconfig", kubeconfig, *rest], text=True,
                           capture_output=True, timeout=60)
 
 
@@ -127,7 +127,7 @@ def test_what_one_replica_saw_the_other_knows_and_a_person_can_read(control_plan
     shown = control_plane.kubectl("-n", NAMESPACE, "get", "configmap", shard_of(WEB), "-o", "yaml").stdout
     assert "  tags: |\n    # tag, the digest" in shown
     assert f"\n    {WEB}:v1 {OLD} {at(1)}\n" in shown
-    assert "belay.dev/sightings: \"true\"" in shown
+    assert "belay.dev/tag-history: \"true\"" in shown
 
 
 def test_two_replicas_that_write_at_once_lose_nothing_and_the_older_sighting_stays(control_plane, replicas):

@@ -169,7 +169,7 @@ def test_check_resolve_compares_with_the_memory_it_is_given_and_else_warns(belay
     assert rules(without) == [("tag-moved", "warn", ref)]
 
     (tmp_path / "sightings").write_text(f"{ref} {old} 2026-11-01T00:00:00Z\n")
-    done = check(belay, registries, "--sightings", "sightings")
+    done = check(belay, registries, "--tag-history", "sightings")
     assert done.returncode == 1
     assert rules(done) == [("tag-moved", "enforce", ref)]
     assert old in done.stdout and new in done.stdout

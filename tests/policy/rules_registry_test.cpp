@@ -174,11 +174,12 @@ TEST_CASE("tag-moved names both digests, the first sighting and the way out") {
   const Sighting first{kFirst, kSeen};
   Court court(policy);
   court.with_facts({points_to(kSecond, first)});
-  CHECK(court.lines(with_image("web:v1")) ==
-        Texts{"tag-moved  spec.template.spec.containers[0].image (web): \"web:v1\" points to " +
-              kSecond + ", but the tag was first admitted on 2026-05-02 as " + kFirst +
-              ". Use a new tag, or what was admitted: web:v1@" + kFirst +
-              "; an admin accepts the move with: belay tags clear docker.io/library/web:v1"});
+  CHECK(
+      court.lines(with_image("web:v1")) ==
+      Texts{"tag-moved  spec.template.spec.containers[0].image (web): \"web:v1\" points to " +
+            kSecond + ", but the tag was first admitted on 2026-05-02 as " + kFirst +
+            ". Use a new tag, or what was admitted: web:v1@" + kFirst +
+            "; an admin accepts the move with: belay tag-history clear docker.io/library/web:v1"});
   CHECK(Court(policy).with_facts({points_to(kFirst, first)}).lines(with_image("web:v1")).empty());
   CHECK(Court(policy).with_facts({points_to(kSecond, {})}).lines(with_image("web:v1")).empty());
 }

@@ -20,7 +20,7 @@ def world(open_registry, start_belay, at, directory, request):
     memory = directory / f"sightings-{request.node.name}"
 
     def start():
-        return start_belay(POLICIES, [at("open.test", open_registry.address)], flags=["--sightings", memory])
+        return start_belay(POLICIES, [at("open.test", open_registry.address)], flags=["--tag-history", memory])
     return start, memory
 
 
@@ -65,7 +65,7 @@ def test_belay_tags_lists_and_clears_what_is_remembered(world, open_registry, pr
     until(lambda: memory.exists() and digest in memory.read_text())
 
     def tags(*words):
-        return subprocess.run([program, "tags", *words, "--sightings", memory], text=True, capture_output=True, timeout=20)
+        return subprocess.run([program, "tag-history", *words, "--tag-history", memory], text=True, capture_output=True, timeout=20)
     listed = tags("list")
     assert listed.returncode == 0 and f"{WEB}:v3" in listed.stdout and digest[:19] in listed.stdout, listed.stderr
     cleared = tags("clear", f"{WEB}:v3")
@@ -79,7 +79,7 @@ def test_a_registry_that_is_down_refuses_by_default(start_belay, at, directory):
     from support.hostile_registry import closed_port
     belay = start_belay([policy("moved", "shop", {"tagMoved": {}}),
                          policy("loose", "loose", {"tagMoved": {"onRegistryError": "allow"}})],
-                        [at("down.test", closed_port())], flags=["--sightings", directory / "sightings-down"])
+                        [at("down.test", closed_port())], flags=["--tag-history", directory / "sightings-down"])
     answer = belay.validate(pod("down.test/shop/web:v1"))
     assert not answer.allowed and "tag-moved" in answer.message
     answer = belay.validate(pod("down.test/shop/web:v1"), "loose")

@@ -84,8 +84,8 @@ TEST_CASE("an empty value is told from an option that was not given") {
     std::vector<std::string> arguments;
     std::string message;
   } const cases[] = {
-      {{"tags", "clear", "a:1", "--sightings", ""},
-       "belay tags clear: --sightings needs a value, and was given an empty one"},
+      {{"tag-history", "clear", "a:1", "--tag-history", ""},
+       "belay tag-history clear: --tag-history needs a value, and was given an empty one"},
       {{"check", "-f", "x", "--policy", ""},
        "belay check: --policy needs a value, and was given an empty one"},
       {{"pin", "-f", "x", "--registries", ""},

@@ -123,7 +123,7 @@ TEST_CASE("a kubeconfig is a cluster, and cluster flags want one") {
   flags.self_signed = "";
   flags.leaf_life = "10d";
   flags.authority_life = "1d";
-  CHECK(problem_of(flags) == "--leaf-life is longer than --authority-life");
+  CHECK(problem_of(flags) == "--cert-duration is longer than --ca-duration");
   flags.authority_life = "soon";
   CHECK(problem_of(flags).find("is no duration") != std::string::npos);
 }
@@ -186,8 +186,8 @@ TEST_CASE("flags about registries hang together") {
   flags.pull_secrets = false;
   flags.cluster = true;
   flags.sightings = "tags.txt";
-  CHECK(
-      read_config(flags, false).error() ==
-      std::vector<std::string>{"--sightings: with --cluster, ConfigMaps keep the memory of tags"});
+  CHECK(read_config(flags, false).error() ==
+        std::vector<std::string>{
+            "--tag-history: with --cluster, ConfigMaps keep the memory of tags"});
   CHECK_FALSE(read_config(with(&ServerFlags::cluster, true), false)->cluster->sightings);
 }

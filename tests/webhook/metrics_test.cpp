@@ -81,7 +81,7 @@ TEST_CASE("what gets no verdict is counted by its reason, whichever layer refuse
   for (const std::string& reason : {std::string("duplicate-key"), std::string("not-ready"),
                                     std::string(name_of(http::Refusal::kBodyTooLarge))}) {
     CAPTURE(reason);
-    CHECK(value_of(metrics, "belay_refused_requests_total{reason=\"" + reason + "\"}") == "1");
+    CHECK(value_of(metrics, "belay_rejected_requests_total{reason=\"" + reason + "\"}") == "1");
   }
 }
 
@@ -182,18 +182,18 @@ TEST_CASE("states are gauges that say what was last set") {
   metrics.set_expired_exemptions(4);
   metrics.set_connections(5);
   metrics.set_certificate_expiry(std::chrono::system_clock::from_time_t(1'800'000'000));
-  CHECK(value_of(metrics, "belay_authority_expiry_timestamp_seconds") == "0");  // somebody else's
+  CHECK(value_of(metrics, "belay_ca_expiry_timestamp_seconds") == "0");  // somebody else's
   metrics.set_authority_expiry(std::chrono::system_clock::from_time_t(1'900'000'000));
   CHECK(value_of(metrics, "belay_ready") == "0");
   metrics.set_ready(true);
   CHECK(value_of(metrics, "belay_policies{state=\"current\"}") == "3");
-  CHECK(value_of(metrics, "belay_policies{state=\"kept\"}") == "1");
-  CHECK(value_of(metrics, "belay_policies{state=\"broken\"}") == "2");
+  CHECK(value_of(metrics, "belay_policies{state=\"last_good\"}") == "1");
+  CHECK(value_of(metrics, "belay_policies{state=\"invalid\"}") == "2");
   CHECK(value_of(metrics, "belay_policy_reload_total{result=\"success\"}") == "1");
   CHECK(value_of(metrics, "belay_policy_reload_total{result=\"failure\"}") == "1");
   CHECK(value_of(metrics, "belay_exemptions_expired") == "4");
   CHECK(value_of(metrics, "belay_connections") == "5");
   CHECK(value_of(metrics, "belay_certificate_expiry_timestamp_seconds") == "1800000000");
-  CHECK(value_of(metrics, "belay_authority_expiry_timestamp_seconds") == "1900000000");
+  CHECK(value_of(metrics, "belay_ca_expiry_timestamp_seconds") == "1900000000");
   CHECK(value_of(metrics, "belay_ready") == "1");
 }

@@ -169,7 +169,7 @@ std::vector<Cluster::Quiet> Cluster::quiet() const {
   std::vector<Quiet> quiet{{"namespaces", impl_->namespace_watch().quiet_for()},
                            {"policies", impl_->policy_watch().quiet_for()}};
   if (const Watch* const watch = impl_->sighting_watch()) {
-    quiet.push_back({"sightings", watch->quiet_for()});
+    quiet.push_back({"tag_history", watch->quiet_for()});
   }
   return quiet;
 }

@@ -66,9 +66,9 @@ std::string status_text(const ConfigMapVerdict& verdict) {
     const std::string key(key_of(problem));
     const auto found = verdict.in_force.find(key);
     if (found == verdict.in_force.end()) {
-      if (!key.empty()) lines.emplace_back("does not read, not in force:");
+      if (!key.empty()) lines.emplace_back("invalid, not in force:");
     } else if (verdict.kept.contains(found->first)) {
-      lines.push_back(fmt::format("does not read, last good revision {} of {} stays in force:",
+      lines.push_back(fmt::format("invalid, last good revision {} of {} stays in force:",
                                   found->second->revision, found->second->name));
     }
     append_lines(problem.format(), lines);

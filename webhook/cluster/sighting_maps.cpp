@@ -39,7 +39,7 @@ bool is_away(const ApiError& error) {
 
 WatchOptions watch_of_sightings(const std::string& own_namespace) {
   WatchOptions options;
-  options.name = "sightings";
+  options.name = "tag_history";
   options.path = fmt::format("/api/v1/namespaces/{}/configmaps", own_namespace);
   options.label_selector = fmt::format("{}=true", kSightingsLabel);
   options.page = kPage;

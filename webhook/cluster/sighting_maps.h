@@ -1,10 +1,11 @@
-// belay's memory of tags in ConfigMaps belay-sightings-<hex> of its own namespace, shared by all
+// belay's memory of tags in ConfigMaps belay-tag-history-<hex> of its own namespace, shared by all
 // replicas: each reads what the others wrote from the watch, and one thread of each writes what its
 // requests saw, a little later and many at once.
 //
 // - A write names the resource version that it builds on. Where another replica was first, its
 //   ConfigMap is read again and both are put together; of two sightings the older one stays.
-// - What is removed (`belay tags clear`, `kubectl edit`, a deleted ConfigMap) is forgotten by all
+// - What is removed (`belay tag-history clear`, `kubectl edit`, a deleted ConfigMap) is forgotten
+// by all
 //   replicas. Nothing is written back from memory: only what was seen and never written yet.
 // - While the API server is away, sightings count here and wait; first() goes on with what was read
 //   last. Before the first list, first() says that nothing can be said yet.

@@ -13,7 +13,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::string_view kName = "belay-sightings-";
+constexpr std::string_view kName = "belay-tag-history-";
 constexpr int kTries = 8;
 constexpr std::size_t kPage = 4;  // ConfigMaps of a list's page: they may be a mebibyte each
 

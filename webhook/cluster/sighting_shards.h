@@ -1,9 +1,9 @@
 // The memory of tags in ConfigMaps, one by one: which ConfigMap a repository belongs to, what one
 // says, and how it is changed without losing another writer's lines. Used by the replicas
-// (sighting_maps.h) and by `belay tags`. Stateless; thread-safe.
+// (sighting_maps.h) and by `belay tag-history`. Stateless; thread-safe.
 //
 // Rights that this needs, in belay's own namespace: configmaps get, list, watch, create, patch.
-// `belay tags list` needs list, `belay tags clear` list, get and patch.
+// `belay tag-history list` needs list, `belay tag-history clear` list, get and patch.
 #pragma once
 
 #include <chrono>
@@ -20,15 +20,16 @@
 
 namespace belay::webhook::cluster {
 
-inline constexpr std::string_view kSightingsLabel = "belay.dev/sightings";  ///< its value is "true"
-inline constexpr std::string_view kSightingsKey = "tags";                   ///< of `data`
+inline constexpr std::string_view kSightingsLabel =
+    "belay.dev/tag-history";                               ///< its value is "true"
+inline constexpr std::string_view kSightingsKey = "tags";  ///< of `data`
 inline constexpr std::size_t kSightingShards = 16;
 /// Bytes of text in one ConfigMap, of the mebibyte that the API server takes: about 6,000 tags.
 inline constexpr std::size_t kMaxSightingShard = std::size_t{900} << 10U;
 
 /// The first hex digit of the repository's SHA-256.
 std::size_t sighting_shard_of(std::string_view repository);
-/// "belay-sightings-3".
+/// "belay-tag-history-3".
 std::string sighting_shard_name(std::size_t shard);
 
 /// What one ConfigMap says.

@@ -44,7 +44,7 @@ class ReadMemory final : public registry::Sightings {
       : entries_(std::move(entries)) {}
   std::expected<std::optional<policy::Sighting>, std::string> first(
       std::string_view repository, std::string_view tag) const override {
-    if (!entries_) return std::unexpected("no file of --sightings says what it pointed to");
+    if (!entries_) return std::unexpected("no file of --tag-history says what it pointed to");
     const auto found = entries_->find(registry::sighting_key(repository, tag));
     if (found == entries_->end()) return std::nullopt;
     return found->second;
@@ -77,7 +77,7 @@ std::string problem_of(const CheckOptions& options) {
   }
   if (!options.resolve && (!registries.registries.empty() || !registries.docker_configs.empty() ||
                            !options.sightings.empty())) {
-    return "--registries, --docker-config and --sightings are for --resolve";
+    return "--registries, --docker-config and --tag-history are for --resolve";
   }
   return "";
 }
@@ -90,7 +90,7 @@ std::unique_ptr<Resolving> make_resolving(const CheckOptions& options, Streams& 
   if (!options.sightings.empty()) {
     auto read = registry::read_sighting_file(options.sightings);
     if (!read) {
-      streams.err << "--sightings: " << policy::escape(read.error()) << '\n';
+      streams.err << "--tag-history: " << policy::escape(read.error()) << '\n';
       return nullptr;
     }
     for (const std::string& problem : read->problems) {
@@ -220,8 +220,8 @@ Run define_check(CLI::App& app) {
                "Ask registries: rules that need one are judged, and a refused tag comes with its "
                "digest");
   declare_registries(app, options->registries);
-  app.add_option("--sightings", options->sightings,
-                 "What tags pointed to, as belay serve --sightings keeps it; for tag-moved")
+  app.add_option("--tag-history", options->sightings,
+                 "What tags pointed to, as belay serve --tag-history keeps it; for tag-moved")
       ->type_name("FILE");
   std::vector<std::string> names;
   for (const report::Format& format : report::formats()) names.emplace_back(format.name);

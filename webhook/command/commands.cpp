@@ -104,20 +104,21 @@ constexpr Command kCommands[] = {
                 "# One a line, for scripts\n"
                 "belay image - --output json < references.txt",
      .define = define_image},
-    {.name = "tags",
-     .summary = "shows and clears what belay remembers of tags",
+    {.name = "tag-history",
+     .summary = "shows and clears the tag history",
      .description =
          "The rule tag-moved compares what a tag points to with what it pointed to when it was "
-         "first admitted. belay remembers that in the ConfigMaps belay-sightings-* of its "
-         "namespace, or in the file of belay serve --sightings. A tag that was moved on purpose "
+         "first admitted. belay remembers that in the ConfigMaps belay-tag-history-* of its "
+         "namespace, or in the file of belay serve --tag-history. A tag that was moved on purpose "
          "is cleared here: its next admission counts as its first. No registry is asked.\n\n"
          "clear says what it forgot, and exits with 1 where there was nothing to forget.",
-     .example = "belay tags list\n"
-                "belay tags list registry.corp:5000/shop/web nginx:1.27 --output json\n"
-                "belay tags list --sightings tags.txt --short\n"
-                "# web:v2 was rebuilt, and that is all right\n"
-                "belay tags clear registry.corp:5000/shop/web:v2\n"
-                "belay tags clear --all-of registry.corp:5000/shop/web --sightings tags.txt",
+     .example =
+         "belay tag-history list\n"
+         "belay tag-history list registry.corp:5000/shop/web nginx:1.27 --output json\n"
+         "belay tag-history list --tag-history tags.txt --short\n"
+         "# web:v2 was rebuilt, and that is all right\n"
+         "belay tag-history clear registry.corp:5000/shop/web:v2\n"
+         "belay tag-history clear --all-of registry.corp:5000/shop/web --tag-history tags.txt",
      .define = define_tags},
     {.name = "certs",
      .summary = "creates, shows and renews the serving certificate",

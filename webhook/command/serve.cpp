@@ -131,13 +131,14 @@ void define_cluster_options(CLI::App& app, ServerFlags& flags) {
       ->capture_default_str();
   option("--lease", flags.lease, "NAME", "Lease that says which replica writes")
       ->capture_default_str();
-  option("--authority-life", flags.authority_life, "DURATION", "Life of the CA in the Secret")
+  option("--ca-duration", flags.authority_life, "DURATION",
+         "How long the CA in the Secret is valid")
       ->capture_default_str();
-  option("--leaf-life", flags.leaf_life, "DURATION",
-         "Life of its certificates; they are renewed at two thirds of it")
+  option("--cert-duration", flags.leaf_life, "DURATION",
+         "How long a serving certificate is valid; it is renewed after two thirds of that")
       ->capture_default_str();
-  option("--authority-overlap", flags.authority_overlap, "DURATION",
-         "From a new CA in caBundle to the first certificate of it")
+  option("--ca-overlap", flags.authority_overlap, "DURATION",
+         "How long a new CA is in caBundle before a certificate from it is served")
       ->capture_default_str();
 }
 
@@ -153,9 +154,10 @@ void define_registry_options(CLI::App& app, ServerFlags& flags) {
                     "Docker config file with credentials for them; watched; repeatable"));
   flag_option(app, "--pull-secrets", flags.pull_secrets,
               "Use the pull secrets of pods and of their ServiceAccounts, too; with --cluster");
-  option("--sightings", flags.sightings, "PATH",
-         "Remember in this file what tags pointed to first (rule tag-moved); with --cluster, "
-         "ConfigMaps keep that");
+  option(
+      "--tag-history", flags.sightings, "PATH",
+      "File for the tag history: what each tag pointed to first (rule tag-moved); with --cluster, "
+      "ConfigMaps keep it");
 }
 
 }  // namespace
@@ -191,7 +193,7 @@ Run define_serve(CLI::App& app) {
   define_registry_options(app, *flags);
   option("--threads", flags->threads, "N", "Threads that answer; 0 is one a CPU of the quota")
       ->capture_default_str();
-  option("--log-level", flags->log_level, "LEVEL", "Least level that is logged")
+  option("--log-level", flags->log_level, "LEVEL", "Lowest level that is logged")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
       ->capture_default_str();
   option("--log-format", flags->log_format, "FORMAT",

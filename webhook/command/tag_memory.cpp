@@ -50,7 +50,7 @@ std::expected<Connection, std::string> connection_of(const TagMemoryOptions& opt
     const std::string usual = environment("HOME") + "/.kube/config";
     if (::access(usual.c_str(), R_OK) != 0) {
       return std::unexpected(
-          "no cluster is known: give --kubeconfig FILE, or --sightings FILE for a memory in a "
+          "no cluster is known: give --kubeconfig FILE, or --tag-history FILE for a memory in a "
           "file");
     }
     auto connection = cluster::kubeconfig_connection(usual);

@@ -1,5 +1,5 @@
-// belay's memory of tags as `belay tags` reaches it: in a file, or in the ConfigMaps of a cluster,
-// which is asked as a person's kubectl would ask it. Stateless.
+// belay's memory of tags as `belay tag-history` reaches it: in a file, or in the ConfigMaps of a
+// cluster, which is asked as a person's kubectl would ask it. Stateless.
 #pragma once
 
 #include <expected>
@@ -12,7 +12,7 @@
 namespace belay::webhook::command {
 
 struct TagMemoryOptions {
-  std::string file;            ///< --sightings; "" for a cluster
+  std::string file;            ///< --tag-history; "" for a cluster
   std::string kubeconfig;      ///< "": $KUBECONFIG, else this pod's, else ~/.kube/config
   std::string namespace_name;  ///< belay's; "": in a pod the pod's own, else belay-system
 };

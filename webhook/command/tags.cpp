@@ -1,5 +1,5 @@
-// `belay tags`: what belay remembers of tags (rule tag-moved), to look at and to forget. A tag that
-// was moved on purpose is cleared here, and its next admission counts as its first.
+// `belay tag-history`: what belay remembers of tags (rule tag-moved), to look at and to forget. A
+// tag that was moved on purpose is cleared here, and its next admission counts as its first.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -66,20 +66,21 @@ std::expected<Pick, std::string> read_pick(const std::string& word) {
 }
 
 int problem(Streams& streams, std::string_view command, std::string_view text) {
-  streams.err << fmt::format("belay tags {}: {}\n", command, text);
+  streams.err << fmt::format("belay tag-history {}: {}\n", command, text);
   return kExitError;
 }
 
 int usage_problem(Streams& streams, std::string_view command, std::string_view text) {
-  streams.err << fmt::format("belay tags {0}: {1}\nTry: belay tags {0} --help\n", command, text);
+  streams.err << fmt::format("belay tag-history {0}: {1}\nTry: belay tag-history {0} --help\n",
+                             command, text);
   return kExitError;
 }
 
 /// \return what is wrong with options that are each right
 std::string conflict(const TagMemoryOptions& options) {
   if (options.file.empty()) return {};
-  if (!options.kubeconfig.empty()) return "give --sightings or --kubeconfig, not both";
-  if (!options.namespace_name.empty()) return "give --sightings or --namespace, not both";
+  if (!options.kubeconfig.empty()) return "give --tag-history or --kubeconfig, not both";
+  if (!options.namespace_name.empty()) return "give --tag-history or --namespace, not both";
   return {};
 }
 
@@ -205,8 +206,8 @@ int run_clear(const TagsOptions& options, Streams& streams) {
 
 /// Where the memory is.
 void declare_memory(CLI::App& app, TagMemoryOptions& options) {
-  app.add_option("--sightings", options.file,
-                 "The file of belay serve --sightings; left out, the memory of a cluster")
+  app.add_option("--tag-history", options.file,
+                 "The file of belay serve --tag-history; left out, the memory of a cluster")
       ->type_name("FILE");
   app.add_option("--kubeconfig", options.kubeconfig,
                  "Ask as the current context of this file; left out: $KUBECONFIG, else this pod's "

@@ -36,7 +36,7 @@ constexpr std::array<FailureWords, 14> kFailures = {{
     {"redirect", "leads elsewhere, where belay does not follow"},
     {"refused_realm", "names a token service that belay may not ask"},
     {"bad_answer", "gave an answer that does not read"},
-    {"resting", "failed too often a moment ago and is not asked now"},
+    {"circuit_open", "failed too often a moment ago and is not asked now"},
     {"busy", "is asked about too many images at once"},
 }};
 

@@ -1,7 +1,7 @@
-// The memory of tags in a file (--sightings PATH), for a belay outside a cluster: the text of
+// The memory of tags in a file (--tag-history PATH), for a belay outside a cluster: the text of
 // sighting_text.h. Read at the start, written anew and whole by one thread: into PATH.new (mode
 // 0600), fsync, then rename, so that whoever reads it finds the old text or the new one. What other
-// programs write is taken up: `belay tags clear`, a second belay, an editor.
+// programs write is taken up: `belay tag-history clear`, a second belay, an editor.
 //
 // Who changes the file holds a lock on its directory, so that no two changes lose each other's
 // lines; an editor knows of no lock, and of two who save at once the later wins.

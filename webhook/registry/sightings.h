@@ -32,7 +32,7 @@ class Sightings {
 /// What befell the memory of tags, for the log. Must be thread-safe; called on writing threads.
 struct SightingsNews {
   bool good = false;       ///< what went wrong before goes well again
-  std::string_view place;  ///< a file, or "ConfigMap belay-system/belay-sightings-3"
+  std::string_view place;  ///< a file, or "ConfigMap belay-system/belay-tag-history-3"
   std::string_view what;   ///< a clause for people, without any tag
 };
 using SightingsReport = std::function<void(const SightingsNews&)>;

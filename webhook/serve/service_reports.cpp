@@ -56,16 +56,15 @@ void Service::report_policies(PolicyOrigin origin, const ReloadReport& report) {
   metrics_.set_policies(in_force - kept, kept, broken);
   for (const PolicyProblem& problem : report.problems) {
     const std::string text = problem.format();
-    log_->write(LogLevel::kError, "policy does not read",
-                {{"file", problem.file}, {"problem", text}});
+    log_->write(LogLevel::kError, "policy is invalid", {{"file", problem.file}, {"problem", text}});
   }
   log_->write(clean ? LogLevel::kInfo : LogLevel::kWarning,
               clean           ? "policies in force"
               : in_force == 0 ? "not ready: no policy has been read"
-                              : "policies in force, but not all of them read",
+                              : "policies in force, but some are invalid",
               {{"in_force", static_cast<std::int64_t>(in_force)},
-               {"kept", static_cast<std::int64_t>(kept)},
-               {"broken", static_cast<std::int64_t>(broken)}});
+               {"last_good", static_cast<std::int64_t>(kept)},
+               {"invalid", static_cast<std::int64_t>(broken)}});
 }
 
 void Service::merge_policies() {

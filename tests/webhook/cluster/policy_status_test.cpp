@@ -49,9 +49,9 @@ TEST_CASE("a status says what does not read, where, and what stays in force inst
                    .kept = {"a.yaml"},
                    .problems = {problem_of("a.yaml", 3, "unknown key"),
                                 problem_of("c.yaml", 7, "must be a list")}}) ==
-      "does not read, last good revision 0123456789ab of production stays in force:\n"
+      "invalid, last good revision 0123456789ab of production stays in force:\n"
       "data[a.yaml]:3:5: spec.rules: unknown key\n"
-      "does not read, not in force:\n"
+      "invalid, not in force:\n"
       "data[c.yaml]:7:5: spec.rules: must be a list\n"
       "in force: test (revision 0123456789ab)");
   CHECK(status_text({.in_force = {}, .kept = {}, .problems = {{"data", {}, "holds no policy"}}}) ==
@@ -67,8 +67,7 @@ TEST_CASE("a status of very many or very long errors ends at whole lines and cha
   CHECK(text.size() <= kMaxStatusBytes);
   CHECK(text.size() > kMaxStatusBytes - 100);
   CHECK(text.ends_with(" more lines"));
-  CHECK(
-      text.starts_with("does not read, not in force:\ndata[p.yaml]:10:5: spec.rules: is wrong\n"));
+  CHECK(text.starts_with("invalid, not in force:\ndata[p.yaml]:10:5: spec.rules: is wrong\n"));
 
   for (std::size_t shift = 0; shift < 4; ++shift) {
     std::string longest(shift, 'x');

@@ -93,7 +93,7 @@ void put(FakeApi& api, const registry::SightingMap& entries, const std::string& 
                  {"metadata",
                   {{"name", path.substr(kAll.size() + 1)},
                    {"namespace", "belay-system"},
-                   {"labels", {{"belay.dev/sightings", "true"}}}}},
+                   {"labels", {{"belay.dev/tag-history", "true"}}}}},
                  {"data", {{"tags", registry::write_sightings(entries)}}}});
 }
 
@@ -122,7 +122,7 @@ TEST_CASE("what a replica saw is written for people to read, and other replicas 
   REQUIRE(soon([&] { return !api.at(kPath).is_null(); }));
   const auto object = api.at(kPath);
   CHECK(object["kind"] == "ConfigMap");
-  CHECK(object["metadata"]["labels"]["belay.dev/sightings"] == "true");
+  CHECK(object["metadata"]["labels"]["belay.dev/tag-history"] == "true");
   CHECK(object["data"]["tags"].get<std::string>().ends_with("\n" + kTag + " " + kOld +
                                                             " 2026-11-22T00:00:01Z\n"));
   two.maps->changed(object_at(api));
@@ -313,7 +313,7 @@ TEST_CASE("one ConfigMap that can't be written does not hold up the others") {
   while (path_of(other) == kPath) other += "x";
   replica.saw("v1", at(1), other);
   CHECK(soon([&] { return written(api, path_of(other)).size() == 1; }));
-  CHECK(soon([&] { return replica.heard("ConfigMap belay-system/belay-sightings-"); }));
+  CHECK(soon([&] { return replica.heard("ConfigMap belay-system/belay-tag-history-"); }));
   CHECK(replica.first() == at(1));
 }
 
@@ -364,13 +364,13 @@ TEST_CASE("broken lines are told once, a ConfigMap of another name is passed ove
   Object broken = object_at(api);
   broken.data["tags"] += "nonsense\n";
   Object other = broken;
-  other.name = "belay-sightings-old";
+  other.name = "belay-tag-history-old";
   replica.maps->replaced({broken, other});
   replica.maps->changed(broken);
   CHECK(replica.first() == at(1));
   const std::lock_guard lock(replica.mutex);
   REQUIRE(replica.news.size() == 2);
-  CHECK(replica.news[0].starts_with("ConfigMap belay-system/belay-sightings-old: "));
+  CHECK(replica.news[0].starts_with("ConfigMap belay-system/belay-tag-history-old: "));
   CHECK(replica.news[1].ends_with(": line 3 is not a tag, a digest and a time, parted by blanks"));
 }
 
@@ -390,8 +390,8 @@ TEST_CASE("many sightings are written together, and what waits is written when b
 
 TEST_CASE("a repository belongs to one of sixteen ConfigMaps, for good") {
   // printf %s docker.io/library/nginx | sha256sum
-  CHECK(sighting_shard_name(sighting_shard_of("docker.io/library/nginx")) == "belay-sightings-7");
-  CHECK(sighting_shard_name(15) == "belay-sightings-f");
+  CHECK(sighting_shard_name(sighting_shard_of("docker.io/library/nginx")) == "belay-tag-history-7");
+  CHECK(sighting_shard_name(15) == "belay-tag-history-f");
 }
 
 }  // namespace

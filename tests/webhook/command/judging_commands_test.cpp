@@ -79,7 +79,7 @@ TEST_CASE("check --resolve wants to know which registries, and says what else is
   CHECK(ran.err ==
         "belay check: --resolve asks the registries of --registries and no other: give "
         "--registries FILE\nTry: belay check --help\n");
-  for (const char* const option : {"--registries", "--docker-config", "--sightings"}) {
+  for (const char* const option : {"--registries", "--docker-config", "--tag-history"}) {
     CHECK(
         run_belay({"check", "-p", policy, "-f", file, option, "x"}).err.find("are for --resolve") !=
         std::string::npos);

@@ -1,4 +1,5 @@
-// `belay tags` on a file, run without a process: what it shows, what it forgets, and how it ends.
+// `belay tag-history` on a file, run without a process: what it shows, what it forgets, and how it
+// ends.
 #include <doctest/doctest.h>
 
 #include <filesystem>
@@ -36,8 +37,8 @@ struct Fixture {
     std::ostringstream out;
     std::ostringstream err;
     Streams streams{in, out, err};
-    arguments.insert(arguments.begin(), "tags");
-    if (in_file) arguments.insert(arguments.end(), {"--sightings", path});
+    arguments.insert(arguments.begin(), "tag-history");
+    if (in_file) arguments.insert(arguments.end(), {"--tag-history", path});
     const int status = run("belay", arguments, streams);
     return {status, out.str(), err.str()};
   }
@@ -99,7 +100,7 @@ TEST_CASE("tags list: a line that does not read is told, with the rest shown and
   const Outcome outcome = f.tags({"list"});
   CHECK(outcome.status == kExitError);
   CHECK(outcome.out.find("shop/web:v2") != std::string::npos);
-  CHECK(outcome.err == "belay tags list: " + f.path +
+  CHECK(outcome.err == "belay tag-history list: " + f.path +
                            ": line 4 is not a tag, a digest and a time, parted by blanks\n");
 }
 
@@ -129,24 +130,27 @@ TEST_CASE("tags clear: what can't be meant is an error before anything is forgot
     std::vector<std::string> arguments;
     std::string message;
   } const cases[] = {
-      {{"clear"}, "belay tags clear: give a tag (REPOSITORY:TAG), or a repository with --all-of"},
+      {{"clear"},
+       "belay tag-history clear: give a tag (REPOSITORY:TAG), or a repository with --all-of"},
       {{"clear", "nginx:1.27", "registry.corp:5000/shop/web"},
-       "belay tags clear: \"registry.corp:5000/shop/web\" names no tag; for every tag of the "
+       "belay tag-history clear: \"registry.corp:5000/shop/web\" names no tag; for every tag of "
+       "the "
        "repository give --all-of registry.corp:5000/shop/web"},
       {{"clear", "--all-of", "nginx:1.27"},
-       "belay tags clear: --all-of takes a repository; \"nginx:1.27\" is one tag of it"},
+       "belay tag-history clear: --all-of takes a repository; \"nginx:1.27\" is one tag of it"},
       {{"clear", "nginx:1.27@" + kA},
-       "belay tags clear: \"nginx:1.27@" + kA +
+       "belay tag-history clear: \"nginx:1.27@" + kA +
            "\" has a digest; tags are remembered by their names"},
       {{"clear", "Nginx:1.27"},
-       "belay tags clear: \"Nginx:1.27\" is no reference: it has upper-case letters in its "
+       "belay tag-history clear: \"Nginx:1.27\" is no reference: it has upper-case letters in its "
        "repository name"},
       {{"list", "a b"},
-       "belay tags list: \"a b\" is no reference: it has a space, tab or line break"},
-      {{"list", "--namespace", "x"}, "belay tags list: give --sightings or --namespace, not both"},
+       "belay tag-history list: \"a b\" is no reference: it has a space, tab or line break"},
+      {{"list", "--namespace", "x"},
+       "belay tag-history list: give --tag-history or --namespace, not both"},
       {{"clear", "a:1", "--kubeconfig", "x"},
-       "belay tags clear: give --sightings or --kubeconfig, not both"},
-      {{"lst"}, "belay tags: unknown command \"lst\", did you mean list?"},
+       "belay tag-history clear: give --tag-history or --kubeconfig, not both"},
+      {{"lst"}, "belay tag-history: unknown command \"lst\", did you mean list?"},
   };
   for (const auto& row : cases) {
     CAPTURE(row.message);
@@ -154,7 +158,7 @@ TEST_CASE("tags clear: what can't be meant is an error before anything is forgot
     CHECK(outcome.status == kExitError);
     CHECK(outcome.out.empty());
     CHECK(outcome.err.substr(0, outcome.err.find('\n')) == row.message);
-    CHECK(outcome.err.find("\nTry: belay tags") != std::string::npos);
+    CHECK(outcome.err.find("\nTry: belay tag-history") != std::string::npos);
   }
   CHECK(f.text() == before);
 }
@@ -164,10 +168,11 @@ TEST_CASE("tags: a file or a cluster that is not there is an error, and none is 
   std::filesystem::remove(f.path);
   const Outcome list = f.tags({"list"});
   CHECK(list.status == kExitError);
-  CHECK(list.err == "belay tags list: " + f.path + ": cannot be read: No such file or directory\n");
+  CHECK(list.err ==
+        "belay tag-history list: " + f.path + ": cannot be read: No such file or directory\n");
   const Outcome clear = f.tags({"clear", "nginx:1.27"});
   CHECK(clear.status == kExitError);
-  CHECK(clear.err == "belay tags clear: " + f.path + ": there is no such file\n");
+  CHECK(clear.err == "belay tag-history clear: " + f.path + ": there is no such file\n");
   CHECK_FALSE(std::filesystem::exists(f.path));
   const Outcome cluster = f.tags({"list", "--kubeconfig", f.folder.path("missing")}, false);
   CHECK(cluster.status == kExitError);

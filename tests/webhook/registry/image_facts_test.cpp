@@ -305,7 +305,7 @@ TEST_CASE(
   CHECK(ask(source, kImage, kNeedAll).problem == setup.memory.problem);
   ImageFactSource forgetful(setup.resolver, {}, nullptr, nullptr, &setup.registries);
   const auto facts = ask(forgetful, kImage, kNeedAll);
-  CHECK(facts.problem.find("--sightings") != std::string::npos);
+  CHECK(facts.problem.find("--tag-history") != std::string::npos);
   CHECK(facts.digest == setup.registry.image());
 }
 
