@@ -95,7 +95,7 @@ RegistryConfig read_registry(const ServerFlags& flags, bool in_cluster,
     problems.emplace_back("--pull-secrets needs --cluster or --kubeconfig");
   }
   if (!flags.sightings.empty() && in_cluster) {
-    problems.emplace_back("--tag-history: with --cluster, ConfigMaps keep the memory of tags");
+    problems.emplace_back("--tag-history: with --cluster, ConfigMaps keep the tag history");
   }
   return {.registries_file = flags.registries,
           .docker_config_files = flags.docker_configs,
@@ -217,8 +217,8 @@ std::expected<ServerConfig, std::vector<std::string>> read_config(const ServerFl
   if (const auto level = log_level(flags.log_level)) {
     config.log.level = *level;
   } else {
-    problems.push_back(fmt::format("--log-level: \"{}\" is not one of debug, info, warning, error",
-                                   flags.log_level));
+    problems.push_back(fmt::format(
+        "--log-level: \"{}\" is not one of debug, info, warn, warning, error", flags.log_level));
   }
   if (!flags.log_format.empty() && flags.log_format != "json" && flags.log_format != "text") {
     problems.push_back(

@@ -177,6 +177,7 @@ std::optional<LogLevel> log_level(std::string_view name) {
   for (const LevelName& row : kLevels) {
     if (row.name == name) return row.level;
   }
+  if (name == "warn") return LogLevel::kWarning;  // as klog, zap and slog call it
   return std::nullopt;
 }
 

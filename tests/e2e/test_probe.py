@@ -26,7 +26,7 @@ def probe(cluster):
 def test_a_denial_by_belay_is_what_it_looks_for(cluster, shop, probe):
     done = probe("--namespace", shop)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("refused, as it should be, by validate.belay.dev:\n")
+    assert done.stdout.startswith("ok, denied by validate.belay.dev:\n")
     assert "mutable-tag" in done.stdout and "belay.invalid/probe:latest" in done.stdout
 
 
@@ -42,6 +42,20 @@ def test_an_admitted_pod_is_a_finding(cluster, probe):
     assert done.returncode == 1
     assert done.stdout.startswith("admitted: a pod with image belay.invalid/probe:latest may be created in namespace "
                                   + webhook.NAMESPACE)
+
+
+def test_a_policy_that_warns_passes_where_a_warning_is_expected(cluster, probe):
+    warned = cluster.namespace("warn")
+    done = probe("--namespace", warned, "--expect", "warned")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("ok, admitted with a warning from belay (mode warn):\nmutable-tag: ")
+    done = probe("--namespace", warned)
+    assert done.returncode == 1 and "use --expect warned" in done.stdout
+
+
+def test_a_policy_that_audits_is_not_seen_from_the_outside(cluster, probe):
+    done = probe("--namespace", cluster.namespace("audit"), "--expect", "admitted")
+    assert done.returncode == 0 and "This does not show that belay was asked" in done.stdout, done.stdout
 
 
 def test_a_refusal_by_somebody_else_proves_nothing(cluster, probe, tmp_path):

@@ -147,6 +147,14 @@ TEST_CASE("everything that is wrong with the flags is said at once") {
   CHECK(config.error()[2] == "--tls-cert needs --tls-key");
 }
 
+TEST_CASE("the log level warn is warning, as other programs of a cluster say it") {
+  ServerFlags flags;
+  flags.log_level = "warn";
+  const auto config = read_config(flags, false);
+  REQUIRE(config);
+  CHECK(config->log.level == LogLevel::kWarning);
+}
+
 TEST_CASE("the longest shutdown fits into 25 seconds") {
   CHECK(kMaxShutdownDelay + kDrainGrace < std::chrono::seconds(25));
   CHECK(read_config(with(&ServerFlags::shutdown_delay_seconds, 14), false));
@@ -188,6 +196,6 @@ TEST_CASE("flags about registries hang together") {
   flags.sightings = "tags.txt";
   CHECK(read_config(flags, false).error() ==
         std::vector<std::string>{
-            "--tag-history: with --cluster, ConfigMaps keep the memory of tags"});
+            "--tag-history: with --cluster, ConfigMaps keep the tag history"});
   CHECK_FALSE(read_config(with(&ServerFlags::cluster, true), false)->cluster->sightings);
 }

@@ -136,6 +136,18 @@ ApiError error_of(http::ClientError error) {
   return {.kind = kind_of(error.kind), .status = 0, .message = std::move(error.message)};
 }
 
+/// The text of a Warning header's value: 299 - "text", with quotes and backslashes escaped.
+std::string warning_text(std::string_view value) {
+  std::string text;
+  const std::size_t open = value.find('"');
+  if (open == std::string_view::npos) return text;
+  for (std::size_t i = open + 1; i < value.size() && value[i] != '"'; ++i) {
+    if (value[i] == '\\' && i + 1 < value.size()) ++i;
+    text += value[i];
+  }
+  return text;
+}
+
 /// Cuts a stream into lines.
 class Lines {
  public:
@@ -211,6 +223,18 @@ class ApiClient::Impl {
     return std::move(answer->body);
   }
 
+  std::expected<Created, ApiError> create_and_hear(std::string_view path, std::string_view json,
+                                                   milliseconds deadline) {
+    auto answer = authorized("POST", path, Body{"application/json", json}, deadline,
+                             [&](const auto& request) { return client_.send(request, {}); });
+    if (!answer) return std::unexpected(answer.error());
+    Created created{.body = std::move(answer->body), .warnings = {}};
+    for (const auto& [name, value] : answer->headers) {
+      if (name == "warning") created.warnings.push_back(warning_text(value));
+    }
+    return created;
+  }
+
   std::expected<void, ApiError> stream(std::string_view path, milliseconds silence,
                                        const std::stop_token& stop, const OnLine& on_line) {
     Lines lines(on_line);
@@ -281,6 +305,12 @@ Api::Answer ApiClient::get_unless_stopped(std::string_view path, milliseconds de
 
 Api::Answer ApiClient::create(std::string_view path, std::string_view json, milliseconds deadline) {
   return impl_->send("POST", path, Impl::Body{"application/json", json}, deadline);
+}
+
+std::expected<ApiClient::Created, ApiError> ApiClient::create_and_hear(std::string_view path,
+                                                                       std::string_view json,
+                                                                       milliseconds deadline) {
+  return impl_->create_and_hear(path, json, deadline);
 }
 
 Api::Answer ApiClient::replace(std::string_view path, std::string_view json,

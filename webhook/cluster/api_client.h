@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "webhook/cluster/api.h"
 #include "webhook/cluster/connection.h"
@@ -22,6 +23,14 @@ class ApiClient final : public Api {
                             const std::stop_token& stop) override;
   Answer create(std::string_view path, std::string_view json,
                 std::chrono::milliseconds deadline) override;
+  /// create() for who asks as a person does: with the texts of the answer's Warning headers, in
+  /// which webhooks say what they only warn of.
+  struct Created {
+    std::string body;
+    std::vector<std::string> warnings;
+  };
+  std::expected<Created, ApiError> create_and_hear(std::string_view path, std::string_view json,
+                                                   std::chrono::milliseconds deadline);
   Answer replace(std::string_view path, std::string_view json,
                  std::chrono::milliseconds deadline) override;
   Answer patch(std::string_view path, PatchType type, std::string_view json,

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -259,6 +260,26 @@ std::expected<Connection, std::string> kubeconfig_connection(const std::string& 
   } catch (const Fault& fault) {
     return std::unexpected(fault.message);
   }
+}
+
+std::expected<Connection, std::string> usual_connection(const std::string& kubeconfig,
+                                                        bool* in_pod) {
+  const auto environment = [](const char* name) {
+    const char* const value = std::getenv(name);
+    return std::string(value == nullptr ? "" : value);
+  };
+  if (in_pod != nullptr) *in_pod = false;
+  if (!kubeconfig.empty()) return kubeconfig_connection(kubeconfig);
+  // kubectl takes several files from $KUBECONFIG; belay takes the first.
+  const std::string files = environment("KUBECONFIG");
+  if (!files.empty()) return kubeconfig_connection(files.substr(0, files.find(':')));
+  if (auto found = in_cluster_connection()) {
+    if (in_pod != nullptr) *in_pod = true;
+    return found;
+  }
+  const std::string usual = environment("HOME") + "/.kube/config";
+  if (::access(usual.c_str(), R_OK) == 0) return kubeconfig_connection(usual);
+  return std::unexpected("no cluster is known: give --kubeconfig FILE");
 }
 
 }  // namespace belay::webhook::cluster

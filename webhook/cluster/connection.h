@@ -29,4 +29,10 @@ std::expected<Connection, std::string> in_cluster_connection(const std::string& 
 std::expected<Connection, std::string> kubeconfig_connection(const std::string& path,
                                                              const std::string& context = "");
 
+/// As a person's kubectl finds the cluster: `kubeconfig` where one is given, else the first file of
+/// $KUBECONFIG, else this pod's ServiceAccount, else ~/.kube/config.
+/// \param in_pod  set to whether the ServiceAccount was taken; may be nullptr
+std::expected<Connection, std::string> usual_connection(const std::string& kubeconfig,
+                                                        bool* in_pod = nullptr);
+
 }  // namespace belay::webhook::cluster

@@ -76,7 +76,7 @@ CLI::App* add_issuing(CLI::App& app, const char* name, const char* summary, Cert
                              "DNS name or address to issue for; repeatable; left out: those of the "
                              "certificate that is there, else the chart's service and localhost")
                  ->type_name("NAME"));
-  sub->add_option("--days", options.days, "Life of the certificate")
+  sub->add_option("--days", options.days, "Days that the certificate is valid")
       ->type_name("N")
       ->check(CLI::Range(1U, 3650U))
       ->capture_default_str();
@@ -104,7 +104,7 @@ Run define_certs(CLI::App& app) {
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();
   show->add_flag("--ca-bundle", options->show.ca_bundle,
-                 "Print only the CA, in base64, as clientConfig.caBundle wants it");
+                 "Print only the CA in base64, for clientConfig.caBundle");
   app.require_subcommand(1);
   return [options, create, renew](Streams& streams) {
     if (create->parsed() || renew->parsed()) {

@@ -216,12 +216,13 @@ Run define_check(CLI::App& app) {
   auto options = std::make_shared<CheckOptions>();
   declare_judging(app, options->judging);
   declare_manifests(app, options->manifests);
-  app.add_flag("--resolve", options->resolve,
-               "Ask registries: rules that need one are judged, and a refused tag comes with its "
-               "digest");
+  app.add_flag(
+      "--resolve", options->resolve,
+      "Ask registries: rules that need one are evaluated, and a refused tag comes with its "
+      "digest");
   declare_registries(app, options->registries);
   app.add_option("--tag-history", options->sightings,
-                 "What tags pointed to, as belay serve --tag-history keeps it; for tag-moved")
+                 "Tag history as belay serve --tag-history writes it; for tag-moved")
       ->type_name("FILE");
   std::vector<std::string> names;
   for (const report::Format& format : report::formats()) names.emplace_back(format.name);

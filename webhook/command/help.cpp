@@ -15,11 +15,13 @@ constexpr std::size_t kOptionColumn = 30;  // where descriptions begin
 
 constexpr std::string_view kTagline =
     "A Kubernetes admission webhook for image tags. It refuses workloads whose images use "
-    "\"latest\" "
-    "or other tags that can move, and holds environment labels, namespaces and tags together.";
+    "\"latest\" or another mutable tag, and requires environment label, namespace and tag to "
+    "match.";
 
 constexpr std::string_view kExitStatus =
-    "0 no finding of mode enforce, 1 findings, 2 a usage, input or configuration error.";
+    "0 success; 1 the result is negative: a finding of mode enforce, an invalid policy or "
+    "reference, a missing digest, a certificate that is not valid now, nothing to clear, an "
+    "unexpected result of probe; 2 a usage, input or configuration error.";
 
 /// Breaks `text` between words so that no line exceeds kHelpWidth. The first line goes on at column
 /// `indent`; later ones are indented to it.

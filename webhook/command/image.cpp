@@ -191,7 +191,7 @@ int run_image(const ImageOptions& options, Streams& streams) {
 Run define_image(CLI::App& app) {
   auto options = std::make_shared<ImageOptions>();
   app.add_option("REF", options->references,
-                 "Image references, or - for one a line on standard input")
+                 "Image references, or - for standard input with one reference per line")
       ->required();
   app.add_option("-o,--output", options->output, "Format of the output")
       ->type_name("FORMAT")

@@ -18,7 +18,7 @@ void declare_judging(CLI::App& app, JudgingOptions& options, const std::string& 
                             "Label of a namespace, such as shop:environment=prod; repeatable"))
       ->type_name("LABEL");
   repeatable(app.add_option("--extra-template", options.extra_templates,
-                            "Judge the pod template of a custom resource, too, such as "
+                            "Also evaluate the pod template of a custom resource, such as "
                             "argoproj.io/Rollout:spec.template; repeatable"))
       ->type_name("GROUP/KIND:PATH");
 }

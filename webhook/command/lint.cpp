@@ -138,7 +138,7 @@ int run_lint(const LintOptions& options, Streams& streams) {
 Run define_lint(CLI::App& app) {
   auto options = std::make_shared<LintOptions>();
   app.add_option("POLICY", options->paths,
-                 "Policies or ConfigMap manifests that hold them: a file, a directory, or - for "
+                 "Policies or ConfigMap manifests with policies: a file, a directory, or - for "
                  "standard input")
       ->type_name("FILE|DIR|-");
   app.add_option("-o,--output", options->output, "Format of the output")

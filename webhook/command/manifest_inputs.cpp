@@ -18,13 +18,15 @@ std::vector<std::string> ManifestOptions::all() const {
 }
 
 void declare_manifests(CLI::App& app, ManifestOptions& options) {
-  repeatable(app.add_option("-f,--filename", options.named,
-                            "Manifests: a file, a directory with all below it, or - for standard "
-                            "input"))
+  repeatable(
+      app.add_option("-f,--filename", options.named,
+                     "Manifests: a file, a directory with everything below it, or - for standard "
+                     "input"))
       ->type_name("FILE|DIR|-");
-  app.add_option("FILE", options.paths, "The same without -f, for lists that a shell makes")
+  app.add_option("FILE", options.paths, "The same without -f, for file lists from a shell")
       ->type_name("FILE|DIR|-");
-  app.add_option("-n,--namespace", options.default_namespace, "Namespace of objects that name none")
+  app.add_option("-n,--namespace", options.default_namespace,
+                 "Namespace of objects without a namespace")
       ->type_name("NAME")
       ->capture_default_str();
 }

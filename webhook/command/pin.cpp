@@ -210,9 +210,9 @@ Run define_pin(CLI::App& app) {
   declare_registries(app, options->registries);
   app.add_flag("-w,--write", options->write, "Write the digests into the files, in place");
   app.add_flag("--check", options->check,
-               "Write nothing; list the images without digest, and exit with 1 where there is one");
-  app.add_flag("--diff", options->diff, "Print a unified diff, for a single file, too");
-  declare_judging(app, options->judging, "Pin only what the pin of these policies wants pinned");
+               "Write nothing; list images without a digest, and exit with 1 if there are any");
+  app.add_flag("--diff", options->diff, "Print a unified diff, also for a single file");
+  declare_judging(app, options->judging, "Pin only what `pin` of these policies selects");
   app.add_option("-o,--output", options->output, "Format of the output")
       ->type_name("FORMAT")
       ->check(CLI::IsMember({"text", "json"}))

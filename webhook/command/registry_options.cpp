@@ -13,11 +13,12 @@ namespace belay::webhook::command {
 
 void declare_registries(CLI::App& app, RegistryOptions& options) {
   app.add_option("--registries", options.registries,
-                 "Registries that may be asked, and how each is reached; no other is contacted")
+                 "Registries that belay may ask; no other is contacted")
       ->type_name("FILE");
-  repeatable(app.add_option("--docker-config", options.docker_configs,
-                            "Credentials for them, such as ~/.docker/config.json; none is read "
-                            "unless it is named here"))
+  repeatable(
+      app.add_option("--docker-config", options.docker_configs,
+                     "Docker config file with credentials, such as ~/.docker/config.json; no "
+                     "other file is read; repeatable"))
       ->type_name("FILE");
 }
 

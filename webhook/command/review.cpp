@@ -103,9 +103,9 @@ int run_review(const ReviewOptions& options, Streams& streams) {
 Run define_review(CLI::App& app) {
   auto options = std::make_shared<ReviewOptions>();
   declare_judging(app, options->judging);
-  app.add_flag("--mutate", options->mutate, "Answer as /mutate does (default: /validate)");
+  app.add_flag("--mutate", options->mutate, "Respond as /mutate does (default: /validate)");
   app.add_option("--registries", options->registries,
-                 "The registries that may be asked; left out, none is contacted")
+                 "Registries that belay may ask; default: none")
       ->type_name("FILE");
   repeatable(app.add_option("--docker-config", options->docker_configs,
                             "Docker config file with credentials for them; repeatable"))

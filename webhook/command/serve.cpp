@@ -113,23 +113,25 @@ void define_cluster_options(CLI::App& app, ServerFlags& flags) {
     return app.add_option(flag, target, text)->type_name(type)->envname(environment_name(flag));
   };
   flag_option(app, "--cluster", flags.cluster,
-              "Take policies (ConfigMaps) and namespaces from the Kubernetes API, as this pod's "
+              "Read policies (ConfigMaps) and namespaces from the Kubernetes API, as this pod's "
               "ServiceAccount");
-  option("--kubeconfig", flags.kubeconfig, "FILE", "The same, as the current context of this file");
+  option("--kubeconfig", flags.kubeconfig, "FILE",
+         "The same, with the current context of this file");
   option("--namespace", flags.own_namespace, "NAME",
-         "belay's own namespace, whose policies rule the whole cluster; left out, the "
+         "belay's own namespace, whose policies apply to the whole cluster; default: the "
          "ServiceAccount's");
   option("--pod-name", flags.pod_name, "NAME",
-         "Name in the lease and in Events; left out, the host's name");
+         "Name in the Lease and in Events; default: the host name");
   flag_option(app, "--tenant-policies", flags.tenant_policies,
-              "Take policies of other namespaces too, each for its own namespace");
-  option("--tls-secret", flags.tls_secret, "NAME",
-         "Keep the CA and the serving certificate in this Secret: made and renewed by one replica, "
-         "followed by all");
+              "Also use policies of other namespaces, each for its own namespace");
+  option(
+      "--tls-secret", flags.tls_secret, "NAME",
+      "Keep the CA and the serving certificate in this Secret: one replica creates and renews it, "
+      "all replicas use it");
   option("--webhook-configuration", flags.webhook_configuration, "NAME",
-         "Webhook configurations whose caBundle follows that CA")
+         "Webhook configurations whose caBundle is set to that CA")
       ->capture_default_str();
-  option("--lease", flags.lease, "NAME", "Lease that says which replica writes")
+  option("--lease", flags.lease, "NAME", "Lease that selects the replica that writes")
       ->capture_default_str();
   option("--ca-duration", flags.authority_life, "DURATION",
          "How long the CA in the Secret is valid")
@@ -148,12 +150,12 @@ void define_registry_options(CLI::App& app, ServerFlags& flags) {
     return app.add_option(flag, target, text)->type_name(type)->envname(environment_name(flag));
   };
   option("--registries", flags.registries, "FILE",
-         "The registries that may be asked; watched, and swapped when it changes; left out, none "
-         "is ever contacted");
+         "Registries that belay may ask; read again when it changes; default: none");
   repeatable(option("--docker-config", flags.docker_configs, "FILE",
-                    "Docker config file with credentials for them; watched; repeatable"));
+                    "Docker config file with credentials for them; read again when it changes; "
+                    "repeatable"));
   flag_option(app, "--pull-secrets", flags.pull_secrets,
-              "Use the pull secrets of pods and of their ServiceAccounts, too; with --cluster");
+              "Also use the pull secrets of pods and of their ServiceAccounts; with --cluster");
   option(
       "--tag-history", flags.sightings, "PATH",
       "File for the tag history: what each tag pointed to first (rule tag-moved); with --cluster, "
@@ -174,33 +176,32 @@ Run define_serve(CLI::App& app) {
          "Admin port (HTTP): /livez, /readyz, /healthz, /metrics")
       ->capture_default_str();
   option("--tls-cert", flags->tls_cert, "FILE",
-         "Certificate chain in PEM, leaf first; watched, and swapped when it changes");
+         "Certificate chain in PEM, serving certificate first; read again when it changes");
   option("--tls-key", flags->tls_key, "FILE", "Its private key in PEM");
   option("--self-signed", flags->self_signed, "DIR",
          "Create a CA and a certificate in this directory, and renew them");
   repeatable(option("--tls-name", flags->tls_names, "NAME",
                     "DNS name or address of a certificate that belay issues; repeatable"));
   option("--client-ca", flags->client_ca, "FILE",
-         "Take only clients with a certificate of these CAs");
+         "Accept only clients with a certificate from these CAs");
   repeatable(option("--policy", flags->policies, "PATH",
-                    "Policy file or directory; watched, and swapped when it changes; repeatable"));
+                    "Policy file or directory; read again when it changes; repeatable"));
   repeatable(option("--namespace-labels", flags->namespace_labels, "NS:KEY=VALUE",
                     "Label of a namespace; repeatable"));
   repeatable(option("--extra-template", flags->extra_templates, "GROUP/KIND:PATH",
-                    "Judge the pod template of a custom resource, such as "
+                    "Evaluate the pod template of a custom resource, such as "
                     "argoproj.io/Rollout:spec.template; repeatable"));
   define_cluster_options(app, *flags);
   define_registry_options(app, *flags);
-  option("--threads", flags->threads, "N", "Threads that answer; 0 is one a CPU of the quota")
+  option("--threads", flags->threads, "N", "Threads for requests; 0: one per CPU of the quota")
       ->capture_default_str();
   option("--log-level", flags->log_level, "LEVEL", "Lowest level that is logged")
-      ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
+      ->check(CLI::IsMember({"debug", "info", "warn", "warning", "error"}))
       ->capture_default_str();
-  option("--log-format", flags->log_format, "FORMAT",
-         "Left out, text on a terminal and json elsewhere")
+  option("--log-format", flags->log_format, "FORMAT", "Default: text on a terminal, json elsewhere")
       ->check(CLI::IsMember({"json", "text"}));
   option("--shutdown-delay", flags->shutdown_delay_seconds, "SECONDS",
-         "From SIGTERM, when readiness fails, to the closing of the port; at most 14")
+         "Seconds from SIGTERM (readiness fails) to closing the port; at most 14")
       ->capture_default_str();
   return [flags](Streams& streams) { return run_serve(*flags, streams); };
 }

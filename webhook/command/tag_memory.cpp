@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <cstdlib>
 #include <iterator>
 #include <utility>
 
@@ -24,41 +23,19 @@ using Wanted = std::function<bool(std::string_view key)>;
 constexpr std::chrono::seconds kDeadline{30};
 constexpr std::string_view kNamespace = "belay-system";
 
-std::string environment(const char* name) {
-  const char* const value = std::getenv(name);
-  return value == nullptr ? std::string() : std::string(value);
-}
-
-/// kubectl takes several files from $KUBECONFIG; belay takes the first.
-std::string kubeconfig_of(const TagMemoryOptions& options) {
-  if (!options.kubeconfig.empty()) return options.kubeconfig;
-  const std::string files = environment("KUBECONFIG");
-  return files.substr(0, files.find(':'));
-}
-
 /// Where the cluster is, with belay's namespace in place of the connection's.
 std::expected<Connection, std::string> connection_of(const TagMemoryOptions& options) {
-  auto found = [&options]() -> std::expected<Connection, std::string> {
-    const std::string given = kubeconfig_of(options);
-    if (!given.empty()) {
-      auto connection = cluster::kubeconfig_connection(given);
-      if (connection) connection->namespace_name = kNamespace;
-      return connection;
-    }
-    auto in_pod = cluster::in_cluster_connection();
-    if (in_pod) return in_pod;
-    const std::string usual = environment("HOME") + "/.kube/config";
-    if (::access(usual.c_str(), R_OK) != 0) {
-      return std::unexpected(
-          "no cluster is known: give --kubeconfig FILE, or --tag-history FILE for a memory in a "
-          "file");
-    }
-    auto connection = cluster::kubeconfig_connection(usual);
-    if (connection) connection->namespace_name = kNamespace;
-    return connection;
-  }();
-  if (found && !options.namespace_name.empty()) found->namespace_name = options.namespace_name;
-  if (found && found->namespace_name.empty()) found->namespace_name = kNamespace;
+  bool in_pod = false;
+  auto found = cluster::usual_connection(options.kubeconfig, &in_pod);
+  if (!found) {
+    if (options.kubeconfig.empty()) found.error() += ", or --tag-history FILE for a file";
+    return found;
+  }
+  if (!options.namespace_name.empty()) {
+    found->namespace_name = options.namespace_name;
+  } else if (!in_pod || found->namespace_name.empty()) {
+    found->namespace_name = kNamespace;
+  }
   return found;
 }
 

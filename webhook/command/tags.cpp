@@ -207,14 +207,15 @@ int run_clear(const TagsOptions& options, Streams& streams) {
 /// Where the memory is.
 void declare_memory(CLI::App& app, TagMemoryOptions& options) {
   app.add_option("--tag-history", options.file,
-                 "The file of belay serve --tag-history; left out, the memory of a cluster")
+                 "The file of belay serve --tag-history; default: the history in a cluster")
       ->type_name("FILE");
-  app.add_option("--kubeconfig", options.kubeconfig,
-                 "Ask as the current context of this file; left out: $KUBECONFIG, else this pod's "
-                 "ServiceAccount, else ~/.kube/config")
+  app.add_option(
+         "--kubeconfig", options.kubeconfig,
+         "Kubeconfig of the cluster (its current context); default: $KUBECONFIG, else this pod's "
+         "ServiceAccount, else ~/.kube/config")
       ->type_name("FILE");
   app.add_option("-n,--namespace", options.namespace_name,
-                 "belay's namespace; left out: in a pod the pod's own, else belay-system")
+                 "belay's namespace; default: in a pod its own, else belay-system")
       ->type_name("NAME")
       ->check([](const std::string& name) {
         const std::string wrong = policy::check_text(policy::TextForm::kObjectName, name);
@@ -227,21 +228,21 @@ void declare_memory(CLI::App& app, TagMemoryOptions& options) {
 Run define_tags(CLI::App& app) {
   auto options = std::make_shared<TagsOptions>();
   CLI::App* const list =
-      app.add_subcommand("list", "shows tags, what they pointed to when first admitted, and when");
+      app.add_subcommand("list", "shows tags, their digests when first admitted, and the time");
   list->add_option("REFERENCE", options->references,
-                   "Repositories, or single tags, as REPOSITORY[:TAG]; left out, all");
+                   "Repositories, or single tags, as REPOSITORY[:TAG]; default: all");
   list->add_option("-o,--output", options->output, "Format of the output")
       ->type_name("FORMAT")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();
-  list->add_flag("--short", options->short_digests, "Show twelve digits of each digest");
+  list->add_flag("--short", options->short_digests, "Show only twelve digits of each digest");
   declare_memory(*list, options->memory);
   CLI::App* const clear =
-      app.add_subcommand("clear", "forgets tags, so that their next admission is their first");
+      app.add_subcommand("clear", "removes tags; their next admission counts as the first");
   clear->add_option("TAG", options->references, "Tags as REPOSITORY:TAG");
   repeatable(clear
                  ->add_option("--all-of", options->all_of,
-                              "Forget every tag of this repository; repeatable")
+                              "Remove every tag of this repository; repeatable")
                  ->type_name("REPOSITORY"));
   declare_memory(*clear, options->memory);
   app.require_subcommand(1);

@@ -24,7 +24,7 @@ constexpr std::size_t kReadBudget = std::size_t{512} << 10U;
 constexpr std::size_t kOutputBytes = std::size_t{16} << 10U;
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 constexpr std::string_view kInternalError =
-    "{\"error\":{\"code\":\"internal\",\"message\":\"the request could not be judged\"}}\n";
+    "{\"error\":{\"code\":\"internal\",\"message\":\"the request could not be evaluated\"}}\n";
 
 }  // namespace
 

@@ -82,8 +82,8 @@ void ImageFactSource::take_sighting(const admission::ImageQuestion& question,
                                     policy::ImageFacts& facts) const {
   if (!question.need.sighting) return;
   if (sightings_ == nullptr) {
-    return add_problem(
-        "belay keeps no memory of tags here; start it with --cluster or --tag-history", facts);
+    return add_problem("belay keeps no tag history here; start it with --cluster or --tag-history",
+                       facts);
   }
   auto first = sightings_->first(question.reference.repository_key(), question.reference.tag);
   if (!first) return add_problem(first.error(), facts);

@@ -28,7 +28,7 @@ std::expected<std::optional<policy::Sighting>, std::string> SightingLedger::firs
   const std::string key = sighting_key(repository, tag);
   const std::size_t shard = shard_of_(repository);
   const std::lock_guard lock(mutex_);
-  if (!read_) return std::unexpected("belay has not read its memory of tags yet");
+  if (!read_) return std::unexpected("belay has not read its tag history yet");
   std::optional<policy::Sighting> oldest = known(key);
   const auto waits = waiting_[shard].find(key);
   if (waits != waiting_[shard].end() && (!oldest || waits->second.time < oldest->time)) {

@@ -118,7 +118,7 @@ void RequestObserver::decided(const admission::Answer& answer, admission::Endpoi
 void RequestObserver::turned_away(admission::Turnaway reason, admission::Endpoint endpoint) {
   metrics_.count_turned_away(reason);
   if (!log_.enabled(LogLevel::kInfo)) return;
-  append(LogLevel::kInfo, "turned away",
+  append(LogLevel::kInfo, "rejected",
          std::array<LogField, 2>{{{"path", path_of(endpoint)}, {"reason", name_of(reason)}}});
 }
 

@@ -44,7 +44,8 @@ void Service::stop_registries() {
 
 void Service::report_registries(const registry::RegistryReload& reload) {
   for (const std::string& problem : reload.problems) {
-    log_->write(LogLevel::kError, "registries or credentials do not read; the last good stay",
+    log_->write(LogLevel::kError,
+                "registries or credentials are invalid; the last good ones stay in force",
                 {{"problem", problem}});
   }
   log_->write(reload.good ? LogLevel::kInfo : LogLevel::kWarning, "registries in force",
@@ -52,7 +53,7 @@ void Service::report_registries(const registry::RegistryReload& reload) {
 }
 
 void Service::report_sightings(const registry::SightingsNews& news) {
-  log_->write(news.good ? LogLevel::kInfo : LogLevel::kWarning, "memory of tags",
+  log_->write(news.good ? LogLevel::kInfo : LogLevel::kWarning, "tag history",
               {{"place", news.place}, {"news", news.what}});
 }
 

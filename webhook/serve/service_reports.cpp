@@ -83,7 +83,7 @@ void Service::report_watch(const cluster::WatchEventReport& report) {
   using Kind = cluster::WatchEventReport::Kind;
   metrics_.count_watch_event(report);
   if (report.kind == Kind::kFailed) {
-    log_->write(LogLevel::kWarning, "the Kubernetes API does not answer; what is known stays",
+    log_->write(LogLevel::kWarning, "the Kubernetes API does not respond; cached data stays in use",
                 {{"watch", report.resource},
                  {"problem", report.problem},
                  {"retry_ms", std::int64_t{report.retry_in.count()}}});
@@ -94,7 +94,8 @@ void Service::report_watch(const cluster::WatchEventReport& report) {
 
 void Service::report_leading(bool leading) {
   metrics_.set_leader(leading);
-  log_->write(LogLevel::kInfo, leading ? "leading: this replica writes" : "no longer leading");
+  log_->write(LogLevel::kInfo,
+              leading ? "this replica is the leader" : "this replica is no longer the leader");
 }
 
 }  // namespace belay::webhook

@@ -102,7 +102,7 @@ TEST_CASE("nothing can be said before the first list, and all of it after") {
   put(api, {{kTag, at(1)}});
   Replica replica(api);
   REQUIRE_FALSE(replica.first().has_value());
-  CHECK(replica.first().error() == "belay has not read its memory of tags yet");
+  CHECK(replica.first().error() == "belay has not read its tag history yet");
   replica.saw("1.28", at(2));
   replica.list();
   CHECK(replica.first() == at(1));
