@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Writes charts/belay/README.md from the chart's annotated values.
+"""Writes charts/belay/README.md, and the texts of values.schema.json, from the chart's annotated values.
 
 usage: scripts/chart_readme.py [--check]
 
 A comment that begins with `# --` is the text of the value below it. With --check nothing is
-written: exit status 1 where the page is not what would be written.
+written: exit status 1 if a file differs from what would be written.
 """
 
 import json
@@ -18,7 +18,7 @@ CHART = pathlib.Path(__file__).resolve().parents[1] / "charts" / "belay"
 
 HEAD = """# belay
 
-An admission webhook that keeps image tags honest: three replicas, certificates that renew themselves, and policies in
+Kubernetes admission webhook that validates image references and tags: three replicas, certificates that renew themselves, and policies in
 ConfigMaps.
 
 ```
@@ -26,17 +26,17 @@ helm install belay charts/belay --namespace belay-system --create-namespace
 kubectl create deployment first-denial --image=nginx:latest --dry-run=server
 ```
 
-The nodes need the image: build it from the [Dockerfile](../../Dockerfile), push it, and name its registry with
-`--set image.registry=registry.example`.
+The nodes need the image. `make image` builds it as an archive for `kind load image-archive` or `minikube image load`; or push it to a
+registry and add `--set image.registry=registry.example`. If workloads already run in the cluster, add `--set defaultPolicy.mode=warn`.
 
-[docs/policies.md](../../docs/policies.md) says what a policy may hold, [docs/operations.md](../../docs/operations.md) how to
-run, upgrade and remove the release, and what to do when no replica answers.
+[docs/operations.md](../../docs/operations.md) says how to run, upgrade and remove the release, and what to do when no replica is ready.
+[docs/policies.md](../../docs/policies.md) describes policies, [docs/security.md](../../docs/security.md) the RBAC rights.
 
 ## Values
 
-Names are those of cert-manager's chart where it has the same thing. `values.schema.json` refuses what isn't listed here.
+Names follow cert-manager's chart where it has the same value. `values.schema.json` refuses unknown values.
 
-| value | default | what it does |
+| value | default | meaning |
 |---|---|---|
 """
 
@@ -70,23 +70,32 @@ def page():
         value = values
         for key in path.split("."):
             value = value[key]
-        shown = json.dumps(value)
-        if path == "policies":
-            shown = "one, `default`: tags are required, and none that moves"
-        else:
-            shown = f"`{shown}`"
+        shown = f"`{json.dumps(value)}`"
         said = said.replace("|", "\\|").replace("<", "&lt;")
         rows.append(f"| `{path}` | {shown} | {said} |")
     return HEAD + "\n".join(rows) + "\n"
 
 
+def schema():
+    """The schema with the text of each value as its description, which editors show."""
+    whole = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+    for path, said in texts((CHART / "values.yaml").read_text(encoding="utf-8").splitlines()):
+        at = whole
+        for key in path.split("."):
+            at = at["properties"][key]
+        at.pop("description", None)
+        rest = dict(at)
+        at.clear()
+        at.update({"description": said, **rest})
+    return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
+
+
 def main():
-    readme = CHART / "README.md"
-    if "--check" in sys.argv[1:]:
-        if readme.read_text(encoding="utf-8") != page():
-            sys.exit(f"{readme} is not what values.yaml says: run scripts/chart_readme.py")
-        return
-    readme.write_text(page(), encoding="utf-8")
+    for file, wanted in ((CHART / "README.md", page()), (CHART / "values.schema.json", schema())):
+        if "--check" not in sys.argv[1:]:
+            file.write_text(wanted, encoding="utf-8")
+        elif file.read_text(encoding="utf-8") != wanted:
+            sys.exit(f"{file} is not what values.yaml says: run scripts/chart_readme.py")
 
 
 if __name__ == "__main__":

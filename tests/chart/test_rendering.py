@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -191,6 +192,34 @@ def test_secrets_of_other_namespaces_are_read_only_where_the_values_say_so(helm)
     assert "--pull-secrets" in container(objects)["args"]
 
 
+def said_rights() -> list[tuple[str, str, str, str]]:
+    """(resource, verbs, where, when) of the table in docs/security.md."""
+    rows = re.findall(r"^\| `([a-z/-]+)` \| ([a-z, ]+) \| (cluster|namespace) \| ([^|]+) \|",
+                      (SOURCES / "docs/security.md").read_text(), re.MULTILINE)
+    assert len(rows) > 10
+    return rows
+
+
+@pytest.mark.parametrize("registries", [[], [{"host": "docker.io"}]], ids=["without registries", "with registries"])
+@pytest.mark.parametrize("tenants", [False, True], ids=["own policies", "tenant policies"])
+@pytest.mark.parametrize("mode", ["selfManaged", "certManager"])
+@pytest.mark.parametrize("pull_secrets", [False, True], ids=["own credentials", "pull secrets"])
+def test_the_page_tells_every_right_and_no_other(helm, mode, tenants, registries, pull_secrets):
+    objects = helm.objects({"tls": {"mode": mode}, "tenantPolicies": {"enabled": tenants}, "registries": registries,
+                            "pullSecrets": {"enabled": pull_secrets}})
+    has = set()
+    for role in objects:
+        if role["kind"] in ("Role", "ClusterRole") and not role["metadata"]["name"].endswith("-test"):
+            where = "cluster" if role["kind"] == "ClusterRole" else "namespace"
+            has |= {(where, resource, verb) for resource, verbs in rights(role).items() for verb in verbs.split()}
+    applies = {"always": True, "tls.mode: selfManaged": mode == "selfManaged", "other tls.mode": mode != "selfManaged",
+               "tenantPolicies.enabled": tenants, "without tenantPolicies": not tenants,
+               "with registries": bool(registries), "pullSecrets.enabled": pull_secrets}
+    told = {(where, resource, verb) for resource, verbs, where, when in said_rights() if applies[when]
+            for verb in verbs.split(", ")}
+    assert told == has
+
+
 def rights(role: dict) -> dict[str, str]:
     """resource[/name] -> verbs."""
     assert all(len(rule["apiGroups"]) == 1 for rule in role["rules"])
@@ -223,11 +252,49 @@ def test_the_policies_it_brings_read(helm, program, tmp_path):
 @every_setting
 def test_its_own_pods_pass_its_own_policy(helm, program, tmp_path, file):
     values = settings_of(file)
-    (tmp_path / "policy.yaml").write_text(settings_of(CHART / "values.yaml")["policies"]["default"])
+    (tmp_path / "policy.yaml").write_text(policy(helm.objects(), "default"))
     (tmp_path / "objects.yaml").write_text(helm.text(values))
     done = subprocess.run([program, "check", "--policy", tmp_path / "policy.yaml", "-f", tmp_path / "objects.yaml"],
                           text=True, capture_output=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+# -- the default policy ------------------------------------------------------------------------------------
+
+
+def policy(objects: list[dict], name: str) -> str:
+    """Text of one of the chart's policies."""
+    return only(objects, "ConfigMap", f"belay-policy-{name}")["data"][f"{name}.yaml"]
+
+
+@pytest.mark.parametrize("mode,expected", [("enforce", "denied"), ("warn", "warned"), ("audit", "admitted")])
+def test_one_value_changes_the_mode_of_the_default_policy_and_what_helm_test_expects(helm, program, tmp_path, mode, expected):
+    text = helm.text(None, "--set", f"defaultPolicy.mode={mode}")
+    objects = [one for one in yaml.safe_load_all(text) if one]
+    assert yaml.safe_load(policy(objects, "default"))["spec"]["mode"] == mode
+    assert probe_words(objects) == ["probe", "--namespace=default", f"--expect={expected}"]
+    (tmp_path / "policy.yaml").write_text(policy(objects, "default"))
+    done = subprocess.run([program, "lint", tmp_path / "policy.yaml"], text=True, capture_output=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_helm_test_expects_can_be_said(helm):
+    assert "--expect=warned" in probe_words(helm.objects({"test": {"expect": "warned"}}))
+    assert "--expect=denied" in probe_words(helm.objects({"defaultPolicy": {"enabled": False, "mode": "warn"}}))
+
+
+def test_the_default_policy_can_be_left_out_or_replaced(helm):
+    def names(values):
+        return {one["metadata"]["name"] for one in helm.objects(values) if one["kind"] == "ConfigMap"}
+    assert names({}) == {"belay-policy-default"}
+    assert names({"defaultPolicy": {"enabled": False}}) == set()
+    assert names({"policies": {"own": "a: b"}}) == {"belay-policy-default", "belay-policy-own"}
+    assert policy(helm.objects({"policies": {"default": "a: b"}}), "default") == "a: b"
+
+
+def probe_words(objects: list[dict]) -> list[str]:
+    [one] = only(objects, "Pod")["spec"]["containers"]
+    return one["args"]
 
 
 def test_a_digest_wins_over_a_tag(helm):

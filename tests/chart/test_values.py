@@ -40,6 +40,8 @@ OTHERS = {
     "volumeMounts": [{"name": "more", "mountPath": "/more"}],
     "extraTemplates": [{"group": "argoproj.io", "version": "v1alpha1", "kind": "Rollout", "resource": "rollouts",
                         "path": "spec.template"}],
+    "defaultPolicy.enabled": False,
+    "defaultPolicy.mode": "warn",
     "policies": {"second": "apiVersion: belay.dev/v1alpha1\n"},
     "tenantPolicies.enabled": True,
     "registries": [{"host": "docker.io"}],
@@ -93,6 +95,7 @@ OTHERS = {
     "admissionPolicies.environments": (["blue"], LOCKS),
     "admissionPolicies.environmentRequired": (True, LOCKS),
     "test.namespace": "kube-public",
+    "test.expect": "warned",
 }
 
 
@@ -160,7 +163,7 @@ def test_the_schema_is_closed_wherever_it_names_keys():
 
 @pytest.mark.parametrize("path,wrong", [
     ("replicaCount", 0), ("replicaCount", "3"), ("image.digest", "sha256:abc"), ("image.registry", "a/"),
-    ("logLevel", "loud"), ("shutdownDelaySeconds", 15), ("tls.mode", "none"), ("tls.selfManaged.duration", "90"),
+    ("logLevel", "loud"), ("defaultPolicy.mode", "deny"), ("test.expect", "refused"), ("shutdownDelaySeconds", 15), ("tls.mode", "none"), ("tls.selfManaged.duration", "90"),
     ("webhook.validating.failurePolicy", "fail"), ("webhook.excludeNamespaces", ["sandbox-*"]),
     ("webhook.timeoutSeconds", 31), ("policies", {"Upper": "a"}), ("policies", {"list": ["a"]}),
     ("admissionPolicies.validationActions", ["Refuse"]), ("networkPolicy.apiServerPorts", []),

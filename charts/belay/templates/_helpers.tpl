@@ -28,6 +28,31 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 {{- end }}
 
+{{- define "belay.defaultPolicy" -}}
+apiVersion: belay.dev/v1alpha1
+kind: ImagePolicy
+metadata:
+  name: default
+spec:
+  description: Every image has a tag or a digest, and no mutable tag such as latest
+  mode: {{ .Values.defaultPolicy.mode }}
+  rules:
+    tagRequired: {}
+    mutableTag: {}
+{{- end }}
+
+{{/* Name to text, as YAML: the default policy, unless `policies` has one of its name, and those. */}}
+{{- define "belay.policies" -}}
+{{- $own := ternary (dict "default" (include "belay.defaultPolicy" .)) dict .Values.defaultPolicy.enabled }}
+{{- merge (deepCopy (.Values.policies | default dict)) $own | toYaml }}
+{{- end }}
+
+{{/* What `helm test` expects: what the default policy leads to, unless test.expect says more. */}}
+{{- define "belay.testExpects" -}}
+{{- $expects := dict "enforce" "denied" "warn" "warned" "audit" "admitted" }}
+{{- .Values.test.expect | default (ternary (get $expects .Values.defaultPolicy.mode) "denied" .Values.defaultPolicy.enabled) }}
+{{- end }}
+
 {{/* cert-manager leaves its Secret behind, and helm takes over none that it did not make: each mode has its own. */}}
 {{- define "belay.secretName" -}}
 {{- if eq .Values.tls.mode "existingSecret" }}{{ required "tls.existingSecret.name is needed with tls.mode existingSecret" .Values.tls.existingSecret.name }}
