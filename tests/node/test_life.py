@@ -239,7 +239,7 @@ def test_uninstalling_leaves_nothing(belay):
 
 def test_the_readme_installs_belay_word_by_word(fresh):
     node, helm = fresh.node, assets.find("helm")
-    node.inside("ctr", "--namespace", "k8s.io", "images", "tag", f"{image.NAME}:{fresh.tag}", "registry.example/belay:0.1.0")
+    node.inside("ctr", "--namespace", "k8s.io", "images", "tag", f"{image.NAME}:{fresh.tag}", "docker.io/library/belay:0.1.0")
     environment = {**node.environment(), "PATH": f"{helm}:{node.environment()['PATH']}"}
     commands = re.findall(r"^\$ ((?:helm|kubectl) .*)$", (SOURCES / "README.md").read_text(), re.MULTILINE)
     assert len(commands) == 3

@@ -4,6 +4,7 @@ A block marked `console` holds commands behind `$ `. Each must end with a status
 below allows; output that follows a command in the block must come out to the letter.
 """
 
+import functools
 import os
 import pathlib
 import re
@@ -19,9 +20,11 @@ PROGRAM = pathlib.Path(os.environ["BELAY_PROGRAM"])
 # Commands that find something exit with 1; everything else must exit with 0.
 EXIT_STATUS = {"belay check": 1, "belay pin --check": 1}
 # These take too long here, or run this test: that the Makefile has them is checked instead.
-NOT_RUN_HERE = {"make test", "make test-cluster", "make test-sanitizers", "make test-all", "make image", "make cluster"}
+NOT_RUN_HERE = {"test", "test-cluster", "test-sanitizers", "test-all", "image", "cluster"}
 # Commands that begin so need a cluster with nodes: tests/node/test_life.py runs these, word by word.
 NEED_A_NODE = ("helm ", "kubectl ")
+# kind isn't here: tests/image proves that `make image` writes the archive that it is told to load.
+NEED_KIND = ("kind ",)
 # Commands that begin so ask a registry: tests/readme/registry_test.py runs these against one of its own.
 NEED_A_REGISTRY = ("belay pin --registries", "belay check --resolve")
 
@@ -37,7 +40,7 @@ def commands():
     for block in console_blocks():
         for part in re.split(r"^\$ ", block, flags=re.M)[1:]:
             command, _, output = part.partition("\n")
-            if not command.startswith(NEED_A_NODE + NEED_A_REGISTRY):
+            if not command.startswith(NEED_A_NODE + NEED_KIND + NEED_A_REGISTRY):
                 found.append((command.strip(), output))
     return found
 
@@ -52,8 +55,8 @@ def tree(tmp_path_factory):
 
 @pytest.mark.parametrize("command,output", commands(), ids=[c for c, _ in commands()])
 def test_readme_command_works_as_printed(command, output, tree):
-    if command in NOT_RUN_HERE:
-        target = command.removeprefix("make ")
+    target = command.split()[1] if command.startswith("make ") else ""
+    if target in NOT_RUN_HERE:
         assert re.search(rf"^{target}:.*## ", (TOP / "Makefile").read_text(), flags=re.M)
         return
     place = TOP if command.startswith("make ") else tree
@@ -75,11 +78,35 @@ def test_readme_names_every_rule_with_its_id():
         assert f"| `{name}` |" in text, f"README.md's table lacks the rule {name}"
 
 
-def test_readme_links_lead_somewhere():
+def test_the_second_command_of_the_readme_runs_the_tests():
+    found = [command for command, _ in commands()]
+    assert found[:2] == ["make demo", "make test"]
+
+
+def test_readme_tells_every_group_of_tests():
+    targets = re.findall(r"^(unit|test[a-z-]*):", (TOP / "Makefile").read_text(), flags=re.M)
     text = (TOP / "README.md").read_text()
-    for target in re.findall(r"\]\(([^)#]+)\)", text):
-        if "://" not in target:
-            assert (TOP / target).exists(), f"README.md links to {target}, which is not there"
+    assert len(targets) > 4
+    for target in targets:
+        assert f"| `make {target}` |" in text, f"README.md's table lacks make {target}"
+
+
+def anchors(page):
+    """The names that headings get, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"```.*?```", "", page.read_text(), flags=re.S), flags=re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", sorted([*TOP.glob("*.md"), *TOP.glob("docs/**/*.md"), *TOP.glob("charts/**/*.md")]),
+                         ids=lambda page: str(page.relative_to(TOP)))
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if "://" in target:
+            continue
+        path, _, anchor = target.partition("#")
+        to = page.parent / path if path else page
+        assert to.exists(), f"{page.name} links to {target}, which is not there"
+        assert not anchor or anchor in anchors(to), f"{page.name} links to {target}: no such heading"
 
 
 def test_the_picture_is_drawn_from_what_kubectl_printed(tmp_path):
@@ -87,3 +114,36 @@ def test_the_picture_is_drawn_from_what_kubectl_printed(tmp_path):
     command = [sys.executable, TOP / "scripts/terminal_picture.py", TOP / "docs/images/denial.txt", drawn]
     subprocess.run(command, check=True)
     assert drawn.read_text() == (TOP / "docs/images/denial.svg").read_text()
+
+
+# -- docs/troubleshooting.md ---------------------------------------------------------------------
+
+
+@functools.cache
+def texts_of_the_program():
+    """Everything that stands between quotes in the sources, one text a line; parts in a row joined."""
+    found = []
+    for file in [*TOP.glob("policy/**/*.cpp"), *TOP.glob("webhook/**/*.cpp"), *TOP.glob("policy/**/*.h"),
+                 *TOP.glob("webhook/**/*.h"), *TOP.glob("scripts/*")]:
+        source = re.sub(r"^\s*//.*$", "", file.read_text(), flags=re.M)
+        for joined in re.findall(r'"(?:[^"\\\n]|\\.)*"(?:\s*"(?:[^"\\\n]|\\.)*")*', source):
+            found.append(re.sub(r'"\s*"', "", joined)[1:-1].replace('\\"', '"'))
+    return "\n".join(found)
+
+
+def quoted_errors():
+    """What the page says that belay prints: the first cell of its tables, without what varies."""
+    text = (TOP / "docs/troubleshooting.md").read_text()
+    text = re.sub(r"^## The API server cannot.*?(?=^## )", "", text, flags=re.M | re.S)  # not belay's words
+    for cell in re.findall(r"^\| (`[^|]*) \|", text, flags=re.M):
+        for span in re.findall(r"`([^`]+)`", cell):
+            span = re.sub(r"^(\[[-+]\][a-z]+ failed: |note  |belay probe: |[a-z]+(-[a-z]+)+ )", "", span)
+            for part in re.split(r'"[^"]*"|…|, |\bFILE\b|N(?= more)|belay\.invalid\S+|(?<=\w): ', span):
+                if len(part.strip(' :')) > 5:
+                    yield part.strip(' :')
+
+
+@pytest.mark.parametrize("text", sorted(set(quoted_errors())))
+def test_the_troubleshooting_page_quotes_what_the_program_says(text):
+    if text not in texts_of_the_program():
+        pytest.fail(f"belay does not say {text!r} (any more)")
