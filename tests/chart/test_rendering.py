@@ -289,7 +289,7 @@ def test_the_default_policy_can_be_left_out_or_replaced(helm):
     assert names({}) == {"belay-policy-default"}
     assert names({"defaultPolicy": {"enabled": False}}) == set()
     assert names({"policies": {"own": "a: b"}}) == {"belay-policy-default", "belay-policy-own"}
-    assert policy(helm.objects({"policies": {"default": "a: b"}}), "default") == "a: b"
+    assert policy(helm.objects({"policies": {"default": "a: b"}}), "default") == "a: b\n"
 
 
 def probe_words(objects: list[dict]) -> list[str]:
