@@ -1,5 +1,5 @@
 """The chart's ValidatingAdmissionPolicies in a real API server, with no belay anywhere: what they hold
-while belay is down. Rows B10 and B11 are those of the catalogue of bypasses."""
+while belay is down. Rows B10 and B11 are those of docs/threats.md."""
 
 from __future__ import annotations
 

@@ -179,7 +179,7 @@ def test_a_value_that_makes_no_sense_is_refused(helm, path, wrong):
         helm.text(nested(path, wrong))
 
 
-def test_no_value_gives_the_webhooks_an_object_selector(helm):
+def test_B16_no_value_gives_the_webhooks_an_object_selector(helm):
     for path in ("webhook.objectSelector", "webhook.validating.objectSelector", "webhook.namespaceSelector"):
         with pytest.raises(Refused, match="Selector"):
             helm.text(nested(path, {"matchLabels": {"belay": "skip"}}))

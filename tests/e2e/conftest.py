@@ -209,7 +209,7 @@ def warnings_of(done: subprocess.CompletedProcess) -> list[str]:
 
 
 class Denial:
-    """What kubectl shows of a denial, taken apart by the format of product.md section 2."""
+    """What kubectl shows of a denial, taken apart."""
 
     def __init__(self, text: str) -> None:
         self.text = text

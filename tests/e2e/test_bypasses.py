@@ -1,4 +1,4 @@
-"""Ways round an image policy (rows of the bypass catalogue), tried on a real API server."""
+"""Ways round an image policy (rows of docs/threats.md), tried on a real API server."""
 
 import re
 

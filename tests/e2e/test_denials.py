@@ -22,7 +22,7 @@ def mutable_tag(place: str) -> str:
 
 
 def test_a_denied_deployment_says_everything_at_once(cluster, tmp_path):
-    """product.md section 2, to the letter; README.md's picture shows the same."""
+    """The denial to the letter; README.md's picture shows the same."""
     file = tmp_path / "deploy.yaml"
     file.write_text((SOURCES / "docs/examples/manifests/deploy.yaml").read_text())
     denial = cluster.denied(f"apply -f {file}", "shop")

@@ -1,7 +1,7 @@
 """belay's life in a cluster, from `helm install` to `helm uninstall`, on a real node.
 
 The tests are chapters of one story and run in this order: each starts from what the one before left,
-three ready replicas and the chart's own policy. Rows A1 to A7 are those of the catalogue of faults.
+three ready replicas and the chart's own policy. Rows A1 to A7 are those of docs/threats.md.
 """
 
 from __future__ import annotations

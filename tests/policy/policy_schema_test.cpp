@@ -7,6 +7,7 @@
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "policy/notes.h"
 #include "policy/policy_reader.h"
@@ -53,6 +54,18 @@ TEST_CASE("docs/policies.md holds the reference of this reader") {
     return;
   }
   CHECK(page.substr(begin, end - begin) == wanted);
+}
+
+TEST_CASE("docs/policies.md lists the built-in mutable tags") {
+  const std::string page = file(kDocs + "policies.md");
+  constexpr std::string_view kListBegin = "<!-- mutable tags -->\n";
+  const auto begin = page.find(kListBegin) + kListBegin.size();
+  std::istringstream words(page.substr(begin, page.find("<!-- /mutable tags -->") - begin));
+  std::vector<std::string> told;
+  for (std::string word; words >> word;) told.push_back(word);
+  std::vector<std::string> has;
+  for (const std::string& tag : builtin_mutable_tags()) has.push_back("`" + tag + "`");
+  CHECK(told == has);
 }
 
 TEST_CASE("every policy of docs/policies.md reads, without a note") {

@@ -147,3 +147,16 @@ def quoted_errors():
 def test_the_troubleshooting_page_quotes_what_the_program_says(text):
     if text not in texts_of_the_program():
         pytest.fail(f"belay does not say {text!r} (any more)")
+
+
+# -- docs/threats.md -----------------------------------------------------------------------------
+
+
+def test_every_row_of_the_threats_has_a_test_and_every_test_its_row():
+    rows = set(re.findall(r"^\| ([AB][0-9]+) \|", (TOP / "docs/threats.md").read_text(), flags=re.M))
+    named = set()
+    for file in [*TOP.glob("tests/**/*_test.cpp"), *TOP.glob("tests/**/test_*.py")]:
+        # At the begin of a name: `"B22: …`, `test_B22_…`, `"A13/A14: …`.
+        for start in re.findall(r'(?:"|def test_)((?:[AB][0-9]+[:/_ ])+)', file.read_text()):
+            named |= set(re.findall(r"[AB][0-9]+", start))
+    assert named == rows

@@ -1,5 +1,5 @@
 """Registries that fail in every way: /mutate answers in time, /validate does not notice, and nothing of
-what they say gets through. Row A18 is that of the catalogue of faults."""
+what they say gets through. Row A18 is that of docs/threats.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long /mutate takes where the registry must be asked: performance.md's bar is 5 ms at the median with
+"""How long /mutate takes where the registry must be asked: the bar is 5 ms at the median with
 a registry on loopback. Twice that fails here, for machines that run other things too."""
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ class Option;
 
 namespace belay::webhook::command {
 
-/// Exit statuses (product.md, section 3).
+/// Exit statuses; what 1 means, each command's help says.
 inline constexpr int kExitClean = 0;     ///< done; no finding of mode enforce
 inline constexpr int kExitFindings = 1;  ///< findings, an invalid reference, a denial
 inline constexpr int kExitError = 2;     ///< usage, input or configuration error

@@ -136,7 +136,8 @@ TEST_CASE("templates are pinned where their kind keeps them, and mutating twice 
   }
 }
 
-TEST_CASE("what is not to be pinned gets no patch, and nobody is asked") {
+TEST_CASE(
+    "B32: what is not to be pinned, as what a controller owns, gets no patch and no question") {
   Setup setup;
   const Json owned = Json::array({{{"kind", "Deployment"}, {"controller", true}}});
   Json replica_set = at("spec.template", pod({container("web", "a/b:v1")}));
