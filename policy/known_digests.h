@@ -11,9 +11,17 @@ namespace belay::policy {
 class KnownDigests {
  public:
   virtual ~KnownDigests() = default;
-  /// The digest that an image's tag points to, "" where it is not known. Called for images that a
-  /// finding is about; must not block.
+  /// The digest that an image's tag points to, "" where it is not known. Called for images with a
+  /// finding; must not block.
   virtual std::string digest_of(const ImageReference& reference) const = 0;
 };
+
+/// The digest to offer for an image without one; "" where none is known. \param known  may be null
+inline std::string known_digest(const KnownDigests* known, const ImageReference& reference) {
+  if (known == nullptr || reference.has_digest()) return {};
+  std::string digest = known->digest_of(reference);
+  if (!is_digest(digest)) digest.clear();  // what is offered must be valid, whatever the source
+  return digest;
+}
 
 }  // namespace belay::policy

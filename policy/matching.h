@@ -43,7 +43,7 @@ void for_named(const PolicySet& set, std::string_view namespace_name, const Labe
 }
 
 /// Whether policies of this size together, all of which match, make so much work with the workload
-/// that patience is asked again and again: most objects have a few images, and asking costs time.
+/// that budget is asked again and again: most objects have a few images, and asking costs time.
 bool is_much_work(std::size_t size, const Workload& workload);
 
 /// Whether the policy passes over this image of the workload (templates only).

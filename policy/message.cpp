@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "policy/fix_text.h"
 #include "policy/policy.h"
 #include "policy/quote.h"
 
@@ -152,7 +153,7 @@ std::string source_of(const Policy& policy) {
     case PolicySource::Kind::kConfigMap:
       return "ConfigMap " + escape_within(policy.source.name, 2 * kMaxName);
     case PolicySource::Kind::kFile: {
-      // Its name alone: where it lies on the server is no business of the one who reads this.
+      // Its name alone: its path on the server means nothing to the reader.
       const std::string_view path = policy.source.name;
       return "file " + escape_within(path.substr(path.rfind('/') + 1), 2 * kMaxName);
     }
@@ -169,8 +170,9 @@ std::string last_line(const Workload& workload, const std::vector<const Policy*>
     add_once(sources, source_of(*policy));
     if (!policy->help_url.empty()) add_once(urls, escape_within(policy->help_url, kMaxField));
   }
-  // What becomes of a namespace can't be tried on a manifest.
-  std::string line = workload.is_namespace ? "" : "Try it first: belay check -f deploy.yaml   ";
+  // A dry run meets the same policies; of a namespace there is no manifest to try.
+  std::string line =
+      workload.is_namespace ? "" : "Try it first: kubectl apply --dry-run=server -f deploy.yaml   ";
   line.append("Policy: ").append(join(sources));
   if (!urls.empty()) line.append("   Help: ").append(join(urls));
   return clip(std::move(line), kMaxLastLine);
@@ -210,7 +212,7 @@ std::string escape(std::string_view text) {
 std::string finding_text(const Finding& finding) {
   return text_within(finding, kMaxValue)
       .append(". ")
-      .append(clip(escape(finding.fix), kMaxSentence));
+      .append(clip(escape(fix_text(finding)), kMaxSentence));
 }
 
 std::string finding_line(const Finding& finding, bool name_policies) {
@@ -243,11 +245,11 @@ std::string expired_text(const ExpiredExemption& expired) {
 std::string denial_message(const Workload& workload, const Verdict& verdict) {
   std::string message = subject(workload);
   if (!verdict.undecided.empty()) {
-    message.append(": could not be judged: ")
+    message.append(": could not be evaluated: ")
         .append(clip(escape(verdict.undecided), kMaxSentence))
         .append(
-            ". Try again in a moment; if it stays so, ask those who run the cluster to look "
-            "at belay's log");
+            ". Try again in a moment; if that does not help, ask the admins of the cluster to "
+            "look at belay's log");
     return message;
   }
 
@@ -308,7 +310,7 @@ std::vector<std::string> warnings(const Workload& workload, const Verdict& verdi
         .append(", ")
         .append(named(finding.policies))
         .append(". ")
-        .append(escape(finding.fix));
+        .append(escape(fix_text(finding)));
     all.push_back(clip(std::move(text), kMaxWarningBytes));
   }
   if (left_out > 0) {

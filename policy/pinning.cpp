@@ -47,18 +47,18 @@ void for_pinning(const PolicySet& policies, const Workload& workload, const Labe
 }
 
 /// The images that some of the policies want pinned, all of which match.
-/// \return false where patience ran out
-bool plan(const std::vector<const Policy*>& pinning, const Workload& workload, Patience* patience,
+/// \return false where budget ran out
+bool plan(const std::vector<const Policy*>& pinning, const Workload& workload, Budget* budget,
           std::vector<Pin>& pins) {
   pins.clear();
   if (pinning.empty()) return true;
   std::size_t size = 0;
   for (const Policy* policy : pinning) size += policy->size;
-  if (!is_much_work(size, workload)) patience = nullptr;
+  if (!is_much_work(size, workload)) budget = nullptr;
   for (std::size_t i = 0; i < workload.pod.images.size(); ++i) {
     const ImageField& field = workload.pod.images[i];
     if (!workload.image_changed(field)) continue;
-    if (patience != nullptr && patience->over()) return false;
+    if (budget != nullptr && budget->exhausted()) return false;
     const auto reference = parse_image_reference(field.image);
     if (!reference || !reference->has_tag() || reference->has_digest()) continue;
     Pin pin{.image = i, .reused_digest = {}};
@@ -101,7 +101,7 @@ bool plan_pins(const PolicySet& policies, const Workload& workload, const Facts&
     if (ns == nullptr && !policy.match.namespace_selector.empty()) return;
     if (is_selected(policy, workload, ns)) pinning.push_back(&policy);
   });
-  return plan(pinning, workload, facts.patience, pins);
+  return plan(pinning, workload, facts.budget, pins);
 }
 
 bool plan_possible_pins(const PolicySet& policies, const Workload& workload, const Facts& facts,
@@ -109,7 +109,7 @@ bool plan_possible_pins(const PolicySet& policies, const Workload& workload, con
   std::vector<const Policy*> pinning;
   for_pinning(policies, workload, nullptr,
               [&](const Policy& policy) { pinning.push_back(&policy); });
-  return plan(pinning, workload, facts.patience, pins);
+  return plan(pinning, workload, facts.budget, pins);
 }
 
 std::string pinned(std::string_view image, std::string_view digest) {

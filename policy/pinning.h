@@ -34,9 +34,9 @@ bool may_pin(const PolicySet& policies, const Workload& workload);
 /// Whether deciding what to pin needs the labels of the workload's namespace.
 bool pinning_needs_namespace(const PolicySet& policies, const Workload& workload);
 
-/// The images to pin, in the order of the workload's images. \param facts  `ns` and `patience` are
+/// The images to pin, in the order of the workload's images. \param facts  `ns` and `budget` are
 /// read. `pins` is cleared first and its capacity reused.
-/// \return false where patience ran out: `pins` is then of no use
+/// \return false where budget ran out: `pins` is then of no use
 bool plan_pins(const PolicySet& policies, const Workload& workload, const Facts& facts,
                std::vector<Pin>& pins);
 

@@ -47,11 +47,11 @@ struct MutableTagSettings : RuleSettings {
 struct TagFormatSettings : RuleSettings {
   std::vector<std::string> any_of;     ///< templates as written; at least one
   std::vector<TagTemplate> templates;  ///< compiled with the policy's environments
-  std::vector<RepositoryGlob> images;  ///< repositories it judges; empty: all
+  std::vector<RepositoryGlob> images;  ///< repositories it evaluates; empty: all
 };
 
 struct DigestRequiredSettings : RuleSettings {
-  std::vector<RepositoryGlob> images;  ///< repositories it judges; empty: all
+  std::vector<RepositoryGlob> images;  ///< repositories it evaluates; empty: all
 };
 
 struct RegistryAllowedSettings : RuleSettings {
@@ -119,14 +119,14 @@ struct ImageLabelsSettings : RuleSettings {
   std::vector<std::pair<std::string, ValueConstraint>> labels;  ///< key -> constraint, in order
   /// Each label may stand in any of these; left out: all three.
   std::vector<LabelSource> sources;
-  std::vector<RepositoryGlob> images;     ///< repositories it judges; empty: all
+  std::vector<RepositoryGlob> images;     ///< repositories it evaluates; empty: all
   Platforms platforms = Platforms::kAll;  ///< of an index: every platform, or one that does
   std::chrono::seconds max_age{0};        ///< since `created` of label or config; 0: any
   OnRegistryError on_registry_error = OnRegistryError::kDeny;
 };
 
 struct TagMovedSettings : RuleSettings {
-  std::vector<RepositoryGlob> images;  ///< repositories it judges; empty: all
+  std::vector<RepositoryGlob> images;  ///< repositories it evaluates; empty: all
   OnRegistryError on_registry_error = OnRegistryError::kDeny;
 };
 
@@ -155,7 +155,7 @@ struct Rules {
   std::optional<NamespaceEnvironmentSettings> namespace_environment;
 };
 
-/// Which objects a policy judges.
+/// Which objects a policy evaluates.
 struct Match {
   std::vector<std::string> namespaces = {"*"};  ///< as written
   NameGlobs namespace_globs;                    ///< compiled; empty: all
@@ -187,14 +187,14 @@ struct Policy {
   Match match;
   Rules rules;
   std::vector<Exemption> exemptions;
-  /// Image texts that are passed over in templates and judged in Pods ("auto" of Istio).
+  /// Image texts that are passed over in templates and evaluated in Pods ("auto" of Istio).
   std::vector<std::string> placeholders;
   PinSettings pin;
 
   PolicySource source;
   std::string revision;  ///< first 12 hex digits of the SHA-256 of its text, set by the loader
   std::size_t size = 0;  ///< YAML nodes it was read from: how much there is to compare with
-  std::string only_namespace;  ///< of a tenant's policy: the one namespace it judges; "" for all
+  std::string only_namespace;  ///< of a tenant's policy: the one namespace it evaluates; "" for all
 
   /// What {environment} and the environment rules know: environmentLabel.values (left out: dev,
   /// test, prod) and the environments of environmentTag.suffixes.

@@ -81,7 +81,7 @@ void visit_spec(PolicyVisitor& visitor, Policy& policy) {
   visitor.text({.name = "helpUrl", .summary = "http or https URL that ends every denial"},
                TextForm::kUrl, policy.help_url);
   visitor.section({.name = "match",
-                   .summary = "Which namespaces the policy judges",
+                   .summary = "Which namespaces the policy evaluates",
                    .default_text = "all namespaces"},
                   [&](PolicyVisitor& inner) { visit_match(inner, policy.match); });
   visitor.section({.name = "rules",
@@ -95,7 +95,7 @@ void visit_spec(PolicyVisitor& visitor, Policy& policy) {
                      visit_exemption(inner, policy.exemptions.emplace_back());
                    });
   visitor.texts({.name = "placeholders",
-                 .summary = "Image texts that are passed over in templates and judged in Pods, "
+                 .summary = "Image texts that are passed over in templates and evaluated in Pods, "
                             "such as auto of Istio's injection",
                  .default_text = "none"},
                 TextForm::kAny, policy.placeholders);

@@ -66,11 +66,8 @@ PolicyPlan plan_of(const Policy& policy) {
   for (const RuleType& type : rule_types()) {
     if (!type.enabled(policy)) continue;
     const auto position = static_cast<std::size_t>(type.id);
-    std::uint16_t& rules = type.subject == Subject::kNamespace ? plan.namespace_rules : plan.rules;
-    rules = static_cast<std::uint16_t>(rules | (1U << position));
-    if (type.ask != nullptr) {
-      plan.registry_rules = static_cast<std::uint16_t>(plan.registry_rules | (1U << position));
-    }
+    (type.subject == Subject::kNamespace ? plan.namespace_rules : plan.rules) |= bit_of(type.id);
+    if (type.ask != nullptr) plan.registry_rules |= bit_of(type.id);
     plan.modes[position] = type.mode(policy).value_or(policy.mode);
     plan.needs_namespace = plan.needs_namespace || type.needs_namespace(policy);
   }

@@ -26,9 +26,9 @@ PolicySet make_policy_set(std::vector<std::shared_ptr<const Policy>> policies);
 
 /// The rules of one policy, ready to run.
 struct PolicyPlan {
-  std::uint16_t rules = 0;               ///< of workloads; bit i: the rule with RuleId i is on
-  std::uint16_t namespace_rules = 0;     ///< the same of namespaces
-  std::uint16_t registry_rules = 0;      ///< those of `rules` that ask registries
+  RuleMask rules = 0;                    ///< of workloads, those that are on
+  RuleMask namespace_rules = 0;          ///< the same of namespaces
+  RuleMask registry_rules = 0;           ///< those of `rules` that ask registries
   bool pins = false;                     ///< tags are to be rewritten to digests
   bool needs_namespace = false;          ///< a rule or the selector looks at namespace labels
   std::array<Mode, kRuleCount> modes{};  ///< of each rule that is on

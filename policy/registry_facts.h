@@ -1,5 +1,5 @@
-// What registries, and belay's own memory of tags, say of a workload's images. Learned by the
-// caller before evaluate() is called, so that no rule ever waits for a network. Plain values.
+// What registries and the tag history say of a workload's images. The caller learns it before
+// evaluate() is called, so that no rule waits for a network. Plain values.
 #pragma once
 
 #include <chrono>
@@ -14,12 +14,12 @@ namespace belay::policy {
 
 using Annotations = std::vector<std::pair<std::string, std::string>>;
 
-/// What an image says of itself, for one platform. Belongs to a digest, so it never changes.
+/// The metadata of an image, for one platform. Belongs to a digest, so it never changes.
 struct PlatformMetadata {
   std::string platform;     ///< "linux/amd64", "linux/arm64/v8"; "" of an image without index
   Annotations labels;       ///< of the image config
   Annotations annotations;  ///< of the manifest, and of the index that leads to it
-  std::string created;      ///< of the image config, RFC 3339; "" where it says none
+  std::string created;      ///< of the image config, RFC 3339; "" where it has none
 };
 
 /// One digest with all its platforms.
@@ -29,10 +29,10 @@ struct ImageMetadata {
 };
 
 /// What a tag pointed to when it was first admitted.
-struct Sighting {
+struct TagRecord {
   std::string digest;
   std::chrono::sys_seconds time{};
-  friend bool operator==(const Sighting&, const Sighting&) = default;
+  friend bool operator==(const TagRecord&, const TagRecord&) = default;
 };
 
 /// Which facts rules ask for, of one image.
@@ -40,7 +40,7 @@ struct ImageNeed {
   std::size_t image = 0;  ///< index into Workload::pod.images
   bool digest = false;    ///< what its tag points to now
   bool metadata = false;  ///< ImageFacts::metadata
-  bool sighting = false;  ///< ImageFacts::first_seen, together with the digest
+  bool record = false;    ///< ImageFacts::first_seen, together with the digest
 };
 
 /// The facts about one image. What was not asked for stays empty.
@@ -48,16 +48,16 @@ struct ImageFacts {
   /// What the tag points to now; of a reference with a digest, that digest.
   std::string digest;
   /// Why something that was asked for is not known, as a clause for people without any address or
-  /// word of the registry's: "registry.corp:5000 did not answer in time"; "" where all is known.
+  /// text of the registry's: "registry.corp:5000 did not answer in time"; "" where all is known.
   std::string problem;
   std::shared_ptr<const ImageMetadata> metadata;
-  std::optional<Sighting> first_seen;  ///< nullopt where the tag is new, if sighting_known
-  bool sighting_known = false;         ///< belay's memory was asked for first_seen, and answered
+  std::optional<TagRecord> first_seen;  ///< nullopt where the tag is new, if record_known
+  bool record_known = false;            ///< the tag history was asked for first_seen, and had it
 };
 
 /// What to do where a registry can't be asked.
 enum class OnRegistryError : std::uint8_t {
-  kAllow,  ///< go on, with a warning that names the cause
+  kAllow,  ///< admit, with a warning that names the cause
   kDeny,
 };
 

@@ -1,11 +1,12 @@
-// Which facts about images a verdict will rest on: the rules say so, policy by policy. Pure.
+// What registries are asked about images before a verdict. Pure.
+#include "policy/registry_needs.h"
+
 #include <bit>
 #include <chrono>
 #include <cstddef>
 #include <string_view>
 #include <vector>
 
-#include "policy/evaluate.h"
 #include "policy/image_reference.h"
 #include "policy/matching.h"
 #include "policy/policy_set.h"
@@ -14,18 +15,18 @@
 namespace belay::policy {
 namespace {
 
-bool any(const ImageNeed& need) { return need.digest || need.metadata || need.sighting; }
+bool any(const ImageNeed& need) { return need.digest || need.metadata || need.record; }
 
-/// A policy with its rules that ask registries, as bits.
+/// A policy with its rules that ask registries.
 struct Asking {
   const Policy* policy;
-  unsigned rules;
+  RuleMask rules;
 };
 
 void ask_rules(const Asking& asking, std::string_view namespace_name,
                const ImageReference& reference, std::chrono::year_month_day today,
                ImageNeed& need) {
-  for (unsigned rules = asking.rules; rules != 0; rules &= rules - 1) {
+  for (RuleMask rules = asking.rules; rules != 0; rules &= rules - 1) {
     const RuleType& type = rule_types()[static_cast<std::size_t>(std::countr_zero(rules))];
     if (is_exempt(*asking.policy, type.id, namespace_name, reference, today)) continue;
     type.ask(*asking.policy, reference, need);
@@ -50,11 +51,11 @@ void registry_needs(const PolicySet& policies, const Workload& workload, const F
               size += policy.size;
             });
   if (asking.empty()) return;
-  Patience* const patience = is_much_work(size, workload) ? facts.patience : nullptr;
+  Budget* const budget = is_much_work(size, workload) ? facts.budget : nullptr;
   for (std::size_t i = 0; i < workload.pod.images.size(); ++i) {
     const ImageField& field = workload.pod.images[i];
     if (!workload.image_changed(field)) continue;
-    if (patience != nullptr && patience->over()) return images.clear();  // evaluate() says so
+    if (budget != nullptr && budget->exhausted()) return images.clear();  // evaluate() says so
     const auto reference = parse_image_reference(field.image);
     if (!reference) continue;
     ImageNeed need{.image = i};

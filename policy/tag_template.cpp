@@ -1,5 +1,5 @@
 // Matches tags against the elements of a template by backtracking. What failed is remembered by
-// (element, position), so no pair is tried twice and hostile tags cost no more than friendly ones.
+// (element, position), so no pair is tried twice and hostile tags cost no more than others.
 #include "policy/tag_template.h"
 
 #include <re2/re2.h>
@@ -8,6 +8,7 @@
 #include <bitset>
 
 #include "policy/ascii.h"
+#include "policy/gaps.h"
 #include "policy/image_reference.h"
 #include "policy/tag.h"
 #include "policy/tag_template_program.h"
@@ -181,7 +182,7 @@ bool TagTemplate::match_with_version(std::string_view tag, std::string_view vers
 bool TagTemplate::has_version() const { return program_->has(ElementKind::kVersion); }
 bool TagTemplate::has_environment() const { return program_->has(ElementKind::kEnvironment); }
 
-std::string TagTemplate::example(const TagExample& values) const {
+std::string TagTemplate::form(const TagFormValues& values) const {
   std::string out;
   for (const Element& element : program_->elements) {
     if (element.kind == ElementKind::kLiteral) {
@@ -191,10 +192,10 @@ std::string TagTemplate::example(const TagExample& values) const {
       const bool known = std::find(words.begin(), words.end(), values.environment) != words.end();
       out += known ? values.environment : std::string_view(words.front());
     } else {
-      out += find_placeholder(element.kind)->example;
+      out.append("<").append(find_placeholder(element.kind)->gap).append(">");
     }
   }
-  return out.size() > kMaxTagBytes ? std::string() : out;
+  return sample_text(out).size() > kMaxTagBytes ? std::string() : out;
 }
 
 const std::string& TagTemplate::text() const { return program_->text; }

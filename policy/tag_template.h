@@ -31,8 +31,8 @@ struct TagParts {
   std::string_view environment;  ///< the word as it stands in the tag
 };
 
-/// What example() fills placeholders with.
-struct TagExample {
+/// What form() fills placeholders with.
+struct TagFormValues {
   std::string_view environment;  ///< "" (or a word that is not known) picks the first known word
 };
 
@@ -40,8 +40,8 @@ class TagTemplate {
  public:
   /// \param text  the entry of `anyOf`
   /// \param environments  words that {environment} takes ("prod", "staging")
-  /// \return the template, or what is wrong with it and at which byte of the text. What no tag can
-  /// ever fit is wrong: characters that tags don't have, more than 128 of them.
+  /// \return the template, or what is wrong with it and at which byte of the text. A template that
+  ///     no tag can fit is wrong: characters that tags cannot have, more than 128 of them.
   struct BadTemplate {
     std::size_t offset;
     std::string message;  ///< `has unknown placeholder "{vers}"; did you mean "{version}"?`
@@ -62,9 +62,9 @@ class TagTemplate {
 
   bool has_version() const;
   bool has_environment() const;
-  /// A tag that fits, for "such as …": v1.4.2, 20250405-build. "" for regex entries, and where
-  /// it would be longer than a tag.
-  std::string example(const TagExample& values) const;
+  /// What a tag that fits looks like, with gaps (gaps.h): "v<version>-prod". "" for regex entries,
+  /// and where it would be longer than a tag.
+  std::string form(const TagFormValues& values) const;
   /// As the policy's author wrote it.
   const std::string& text() const;
 

@@ -38,16 +38,16 @@ struct Placeholder {
   ElementKind kind;
   bool once;  ///< says one thing about a tag: a second one could only contradict it
   std::size_t min_bytes;
-  std::string_view example;
+  std::string_view gap;  ///< its name in a form (gaps.h)
 };
 inline constexpr std::array<Placeholder, 7> kPlaceholders{{
-    {"version", ElementKind::kVersion, true, 5, "1.4.2"},
-    {"date", ElementKind::kDate, true, 8, "20250405"},
+    {"version", ElementKind::kVersion, true, 5, "version"},
+    {"date", ElementKind::kDate, true, 8, "date"},
     {"environment", ElementKind::kEnvironment, true, 1, ""},
-    {"commit", ElementKind::kCommit, true, kMinCommitDigits, "3f9d1c2"},
-    {"name", ElementKind::kName, false, 1, "model"},
-    {"number", ElementKind::kNumber, false, 1, "42"},
-    {"any", ElementKind::kAny, false, 1, "x"},
+    {"commit", ElementKind::kCommit, true, kMinCommitDigits, "commit"},
+    {"name", ElementKind::kName, false, 1, "name"},
+    {"number", ElementKind::kNumber, false, 1, "number"},
+    {"any", ElementKind::kAny, false, 1, "text"},
 }};
 
 /// One piece of a compiled template.

@@ -1,4 +1,4 @@
-// Times as RFC 3339 writes them: in images, in the memory of tags, in logs. Pure; thread-safe.
+// Times as RFC 3339 writes them: in images, in the tag history, in logs. Pure; thread-safe.
 #pragma once
 
 #include <chrono>

@@ -1,4 +1,4 @@
-// Names of modes and rules, and what a verdict's findings add up to. Pure.
+// Names of modes, and what a verdict's findings add up to. Pure.
 #include "policy/verdict.h"
 
 #include <algorithm>
@@ -9,15 +9,6 @@ namespace belay::policy {
 std::string_view name_of(Mode mode) {
   static constexpr std::array<std::string_view, 3> kNames = {"audit", "warn", "enforce"};
   return kNames[static_cast<std::size_t>(mode)];
-}
-
-std::string_view name_of(RuleId id) {
-  static constexpr std::array<std::string_view, kRuleCount> kNames = {
-      "image-reference",       "tag-required",     "mutable-tag",          "tag-format",
-      "digest-required",       "registry-allowed", "team-prefix",          "environment-label",
-      "environment-namespace", "environment-tag",  "version-label",        "required-labels",
-      "image-labels",          "tag-moved",        "namespace-environment"};
-  return kNames[static_cast<std::size_t>(id)];
 }
 
 Decision Verdict::decision() const {

@@ -7,6 +7,9 @@
 #include <string_view>
 #include <vector>
 
+#include "policy/fix.h"
+#include "policy/rules/rule_id.h"
+
 namespace belay::policy {
 
 struct Policy;
@@ -19,28 +22,6 @@ enum class Mode : std::uint8_t {
 };
 std::string_view name_of(Mode mode);
 
-/// Rules in the order in which findings are shown. Ids never change meaning.
-enum class RuleId : std::uint8_t {
-  kImageReference,
-  kTagRequired,
-  kMutableTag,
-  kTagFormat,
-  kDigestRequired,
-  kRegistryAllowed,
-  kTeamPrefix,
-  kEnvironmentLabel,
-  kEnvironmentNamespace,
-  kEnvironmentTag,
-  kVersionLabel,
-  kRequiredLabels,
-  kImageLabels,
-  kTagMoved,
-  kNamespaceEnvironment,
-};
-inline constexpr std::size_t kRuleCount = 15;
-/// "mutable-tag": the id in messages, metrics, SARIF and exemptions.
-std::string_view name_of(RuleId id);
-
 /// One problem, in parts that message.cpp puts together. Strings hold user text unescaped; whatever
 /// shows them escapes them.
 struct Finding {
@@ -48,12 +29,13 @@ struct Finding {
   Mode mode = Mode::kEnforce;  ///< strictest mode of the policies that report it
   bool unchanged = false;      ///< an UPDATE left it as it was: admitted, shown as a warning
   std::uint32_t place = 0;     ///< orders the findings of a rule: images as they run, then labels
-  std::string field;           ///< "spec.containers[0].image"
+  Target target;               ///< the field as data
+  std::string field;           ///< the same for people: "spec.containers[0].image"
   std::string container;       ///< container or volume name, "" for labels
   std::string value;           ///< offending text; meaningful where has_value
   bool has_value = false;
   std::string problem;                  ///< continues the value: `has tag "latest", which can move`
-  std::string fix;                      ///< a sentence to act on, without a full stop at its end
+  Fix fix;                              ///< fix_text() makes a sentence of it
   std::vector<const Policy*> policies;  ///< that report it, in the order of their names
 
   /// enforce unless unchanged; an unchanged enforce finding acts as a warning.
@@ -62,7 +44,7 @@ struct Finding {
 
 enum class Decision : std::uint8_t { kAllowed, kDenied, kUndecided };
 
-/// An exemption that was ignored because it had expired, worth telling.
+/// An exemption that was ignored because it had expired.
 struct ExpiredExemption {
   const Policy* policy;
   std::size_t index;  ///< into Policy::exemptions

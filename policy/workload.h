@@ -30,7 +30,7 @@ struct ImageField {
   std::string_view image;   ///< text as written; "" where the field is absent or empty
 };
 
-/// The judged part of a pod or a pod template.
+/// The evaluated part of a pod or a pod template.
 struct PodFields {
   std::vector<Label> labels;                   ///< metadata.labels, in the order of the document
   std::vector<ImageField> images;              ///< every image field, in the order of the document
@@ -45,7 +45,7 @@ struct PodFields {
   }
 };
 
-/// One object under judgement: a workload, or a namespace.
+/// One object under evaluation: a workload, or a namespace.
 struct Workload {
   std::string_view kind;            ///< "Deployment"
   std::string_view namespace_name;  ///< request.namespace, never the object's own claim

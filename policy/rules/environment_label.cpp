@@ -18,7 +18,7 @@ void visit(SettingsVisitor& visitor, Rules& rules) {
                 .default_text = "environment"},
                TextForm::kLabelKey, settings.label);
   visitor.texts(
-      {.name = "values", .summary = "Environments there are", .default_text = "[dev, test, prod]"},
+      {.name = "values", .summary = "The known environments", .default_text = "[dev, test, prod]"},
       TextForm::kLabelValue, settings.values);
 }
 
@@ -31,12 +31,12 @@ std::string_view meant_by(const std::vector<std::string>& values, std::string_vi
   return {};
 }
 
-void judge(const Judgement& judgement, Findings& findings) {
-  const EnvironmentLabelSettings& settings = *judgement.policy.rules.environment_label;
-  const std::string_view* value = find_label(judgement.workload.pod.labels, settings.label);
+void evaluate(const Evaluation& evaluation, Findings& findings) {
+  const EnvironmentLabelSettings& settings = *evaluation.policy.rules.environment_label;
+  const std::string_view* value = find_label(evaluation.workload.pod.labels, settings.label);
   if (value == nullptr) {
     findings.pod_label(settings.label, "the label " + quote(settings.label) + " is missing",
-                       "Add " + settings.label + ": " + one_of(settings.values));
+                       {.advice = "Add " + settings.label + ": " + one_of(settings.values)});
     return;
   }
   if (std::find(settings.values.begin(), settings.values.end(), *value) != settings.values.end()) {
@@ -44,21 +44,26 @@ void judge(const Judgement& judgement, Findings& findings) {
   }
   const std::string_view meant = meant_by(settings.values, *value);
   findings.pod_label(settings.label, "is not a known environment",
-                     "Set " + settings.label + ": " +
-                         (meant.empty() ? one_of(settings.values) : std::string(meant)));
+                     {.advice = "Set " + settings.label + ": " + one_of(settings.values),
+                      .proposal = std::string(meant)});
+}
+
+void offer_label(const Evaluation& evaluation, const Target& label, LabelOffers& offers) {
+  const EnvironmentLabelSettings& settings = *evaluation.policy.rules.environment_label;
+  if (label.kind != Target::Kind::kPodLabel || label.key != settings.label) return;
+  for (const std::string& value : settings.values) offers.add(value);
 }
 
 }  // namespace
 
 RuleType environment_label_rule() {
-  return {.id = RuleId::kEnvironmentLabel,
-          .key = "environmentLabel",
-          .summary = "refuses a pod without the environment label, or with an unknown environment",
+  return {.summary = "refuses a pod without the environment label, or with an unknown environment",
           .enabled = is_enabled<&Rules::environment_label>,
           .mode = mode_of<&Rules::environment_label>,
           .needs_namespace = needs_namespace<false>,
           .visit = visit,
-          .judge = judge};
+          .evaluate = evaluate,
+          .offer_label = offer_label};
 }
 
 }  // namespace belay::policy

@@ -31,75 +31,91 @@ void visit(SettingsVisitor& visitor, Rules& rules) {
                 TextForm::kLabelValue, settings.protected_environments);
 }
 
+/// Whether pods of this environment need a namespace of the environment.
+bool is_protected(const EnvironmentNamespaceSettings& settings, std::string_view environment) {
+  const auto& list = settings.protected_environments;
+  return std::find(list.begin(), list.end(), environment) != list.end();
+}
+
 /// `namespace "shop"`.
-std::string the_namespace(const Judgement& judgement) {
-  return "namespace " + quote(judgement.workload.namespace_name);
+std::string the_namespace(const Evaluation& evaluation) {
+  return "namespace " + quote(evaluation.workload.namespace_name);
 }
 
 /// Whether environment-label reports that the pod has no such label.
-bool said_by_environment_label(const Policy& policy, std::string_view key) {
+bool is_environment_label(const Policy& policy, std::string_view key) {
   return policy.rules.environment_label && policy.rules.environment_label->label == key;
 }
 
 /// Whether environment-label reports that no environment has this name.
 bool refused_by_environment_label(const Policy& policy, std::string_view key,
                                   std::string_view value) {
-  if (!said_by_environment_label(policy, key)) return false;
+  if (!is_environment_label(policy, key)) return false;
   const auto& values = policy.rules.environment_label->values;
   return std::find(values.begin(), values.end(), value) == values.end();
 }
 
-void judge(const Judgement& judgement, Findings& findings) {
-  const EnvironmentNamespaceSettings& settings = *judgement.policy.rules.environment_namespace;
-  const std::string key(environment_namespace_label(judgement.policy));
-  const std::string_view* pod = find_label(judgement.workload.pod.labels, key);
-  const NamespaceEnvironment of_namespace = namespace_environment(judgement);
+void evaluate(const Evaluation& evaluation, Findings& findings) {
+  const EnvironmentNamespaceSettings& settings = *evaluation.policy.rules.environment_namespace;
+  const std::string key(environment_namespace_label(evaluation.policy));
+  const std::string_view* pod = find_label(evaluation.workload.pod.labels, key);
+  const NamespaceEnvironment of_namespace = namespace_environment(evaluation);
   const std::string expected(of_namespace.value());
 
   if (of_namespace.contradicts_itself()) {
     findings.field("metadata.namespace",
-                   the_namespace(judgement) + " has environment " + quote(of_namespace.by_label) +
+                   the_namespace(evaluation) + " has environment " + quote(of_namespace.by_label) +
                        " by its label and " + quote(of_namespace.by_name) + " by its name",
-                   "Have the namespace's label and name say the same",
-                   judgement.workload.pod_label_changed(key));
+                   {.advice = "Have the namespace's label match its name", .elsewhere = true},
+                   evaluation.workload.pod_label_changed(key));
   } else if (!expected.empty() && pod == nullptr) {
-    if (said_by_environment_label(judgement.policy, key)) return;
+    if (is_environment_label(evaluation.policy, key)) return;
     findings.pod_label(key,
-                       "the label " + quote(key) + " is missing in " + the_namespace(judgement) +
+                       "the label " + quote(key) + " is missing in " + the_namespace(evaluation) +
                            " (environment " + quote(expected) + ")",
-                       "Add " + key + ": " + expected);
+                       {.advice = "Add " + key + ": " + expected, .proposal = expected});
   } else if (!expected.empty() && *pod != expected) {
-    std::string fix = "Set " + key + ": " + expected;
-    if (!refused_by_environment_label(judgement.policy, key, *pod)) {
-      fix.append(", or deploy to a namespace for ")
+    std::string otherwise;
+    if (!refused_by_environment_label(evaluation.policy, key, *pod)) {
+      otherwise.append(", or deploy to a namespace for ")
           .append(pod->empty() ? "another environment" : *pod);
     }
     findings.pod_label(
         key,
-        "does not match " + the_namespace(judgement) + " (environment " + quote(expected) + ")",
-        std::move(fix));
-  } else if (expected.empty() && pod != nullptr &&
-             std::find(settings.protected_environments.begin(),
-                       settings.protected_environments.end(),
-                       *pod) != settings.protected_environments.end()) {
+        "does not match " + the_namespace(evaluation) + " (environment " + quote(expected) + ")",
+        {.advice = "Set " + key + ": " + expected + otherwise,
+         .otherwise = otherwise,
+         .proposal = expected});
+  } else if (expected.empty() && pod != nullptr && is_protected(settings, *pod)) {
+    const std::string deploy = "eploy to a namespace for " + std::string(*pod);
     findings.pod_label(
         key,
-        "needs a namespace of its own environment, and " + the_namespace(judgement) + " has none",
-        "Deploy to a namespace for " + std::string(*pod) + ", or set another " + key);
+        "needs a namespace of its own environment, and " + the_namespace(evaluation) + " has none",
+        {.advice = "D" + deploy + ", or set another " + key, .otherwise = ", or d" + deploy});
+  }
+}
+
+void offer_label(const Evaluation& evaluation, const Target& label, LabelOffers& offers) {
+  if (label.kind != Target::Kind::kPodLabel) return;
+  const Policy& policy = evaluation.policy;
+  if (label.key != environment_namespace_label(policy)) return;
+  const NamespaceEnvironment of_namespace = namespace_environment(evaluation);
+  if (!of_namespace.value().empty()) return offers.add(of_namespace.value());
+  for (const std::string& environment : policy.environments()) {
+    if (!is_protected(*policy.rules.environment_namespace, environment)) offers.add(environment);
   }
 }
 
 }  // namespace
 
 RuleType environment_namespace_rule() {
-  return {.id = RuleId::kEnvironmentNamespace,
-          .key = "environmentNamespace",
-          .summary = "refuses a pod whose environment differs from its namespace's",
+  return {.summary = "refuses a pod whose environment differs from its namespace's",
           .enabled = is_enabled<&Rules::environment_namespace>,
           .mode = mode_of<&Rules::environment_namespace>,
           .needs_namespace = needs_namespace<true>,
           .visit = visit,
-          .judge = judge};
+          .evaluate = evaluate,
+          .offer_label = offer_label};
 }
 
 }  // namespace belay::policy

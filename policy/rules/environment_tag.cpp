@@ -1,7 +1,6 @@
 // environment-tag: refuses a tag whose environment part contradicts the pod's environment. Pure.
 #include "policy/rules/environment.h"
 #include "policy/rules/rule.h"
-#include "policy/rules/suggestion.h"
 #include "policy/rules/words.h"
 
 namespace belay::policy {
@@ -25,42 +24,51 @@ void visit(SettingsVisitor& visitor, Rules& rules) {
                settings.required);
 }
 
-void judge(const Judgement& judgement, Findings& findings) {
-  const Policy& policy = judgement.policy;
+void evaluate(const Evaluation& evaluation, Findings& findings) {
+  const Policy& policy = evaluation.policy;
   const std::string_view key = environment_tag_label(policy);
-  const std::string_view* pod = find_label(judgement.workload.pod.labels, key);
+  const std::string_view* pod = find_label(evaluation.workload.pod.labels, key);
   const std::string_view environment = pod == nullptr ? std::string_view() : *pod;
-  for (const JudgedImage& image : judgement.images) {
+  for (const EvaluatedImage& image : evaluation.images) {
     if (!image.readable() || !image.reference->has_tag()) continue;
-    const TagEnvironment tag = tag_environment(judgement, policy, *image.reference, environment);
+    const TagEnvironment tag = tag_environment(evaluation, *image.reference, environment);
     if (tag.known && (tag.fits || environment.empty())) continue;
     if (!tag.known && !policy.rules.environment_tag->required) continue;
     const Circumstances circumstances = {.other_changed =
-                                             judgement.workload.pod_label_changed(key)};
-    const std::string advice = "such as " + suggested_image(judgement, *image.reference);
+                                             evaluation.workload.pod_label_changed(key)};
     if (!tag.known) {
       findings.image(image, "has a tag that names no environment",
-                     "Use a tag that names one, " + advice, circumstances);
+                     {.advice = "Use a tag that names one"}, circumstances);
       continue;
     }
     findings.image(image,
                    "has a tag for environment " + quote(tag.stands_for) + " (" + quote(tag.word) +
                        "), but the pod has " + std::string(key) + " " + quote(environment),
-                   "Use an image for " + std::string(environment) + ", " + advice, circumstances);
+                   {.advice = "Use an image for " + std::string(environment)}, circumstances);
+  }
+}
+
+void offer_image(const Evaluation& evaluation, const ImageReference& /*reference*/,
+                 ImageOffers& offers) {
+  const EnvironmentTagSettings& settings = *evaluation.policy.rules.environment_tag;
+  const std::string_view environment = intended_environment(evaluation);
+  for (const auto& [name, suffixes] : settings.suffixes) {
+    const bool any = environment.empty() && settings.required;
+    if (name != environment && !any) continue;
+    offers.tag_suffixes.insert(offers.tag_suffixes.end(), suffixes.begin(), suffixes.end());
   }
 }
 
 }  // namespace
 
 RuleType environment_tag_rule() {
-  return {.id = RuleId::kEnvironmentTag,
-          .key = "environmentTag",
-          .summary = "refuses a tag whose environment part contradicts the pod's environment",
+  return {.summary = "refuses a tag whose environment part contradicts the pod's environment",
           .enabled = is_enabled<&Rules::environment_tag>,
           .mode = mode_of<&Rules::environment_tag>,
           .needs_namespace = needs_namespace<false>,
           .visit = visit,
-          .judge = judge};
+          .evaluate = evaluate,
+          .offer_image = offer_image};
 }
 
 }  // namespace belay::policy

@@ -21,12 +21,12 @@ std::uint32_t place_of(const ImageField& field) {
 
 }  // namespace
 
-bool Findings::exempt(const JudgedImages& images) {
+bool Findings::exempt(const EvaluatedImages& images) {
   std::vector<std::size_t> expired;  // exemptions that would be needed, had they not run out
-  bool judged_any = false;
-  for (const JudgedImage& image : images) {
+  bool any = false;
+  for (const EvaluatedImage& image : images) {
     if (image.placeholder) continue;
-    judged_any = true;
+    any = true;
     bool covered = false;
     const std::size_t expired_before = expired.size();
     for (std::size_t i = 0; i < policy_.exemptions.size() && !covered; ++i) {
@@ -45,7 +45,7 @@ bool Findings::exempt(const JudgedImages& images) {
     }
   }
   for (const std::size_t index : expired) tell_expired(index);
-  return judged_any && expired.empty();
+  return any && expired.empty();
 }
 
 /// What an exemption says of images says nothing of namespaces, so only one that names the rule
@@ -80,64 +80,53 @@ void Findings::add(Finding finding, bool changed, Circumstances circumstances) {
   verdict_.findings.push_back(std::move(finding));
 }
 
-std::string Findings::known_digest(const JudgedImage& image) const {
-  if (known_ == nullptr || !image.readable() || image.reference->has_digest()) return {};
-  std::string digest = known_->digest_of(*image.reference);
-  // What is offered must be one to copy, whoever says so.
-  if (!is_digest(digest)) digest.clear();
-  return digest;
-}
-
-std::string Findings::by_digest(const JudgedImage& image) const {
-  const bool cures =
-      rule_ == RuleId::kTagRequired || rule_ == RuleId::kMutableTag || rule_ == RuleId::kTagFormat;
-  const std::string digest = cures ? known_digest(image) : std::string();
-  if (digest.empty()) return {};
-  return "; by digest it is " + std::string(image.reference->written_name()) + "@" + digest;
-}
-
-void Findings::image(const JudgedImage& image, std::string problem, std::string fix,
+void Findings::image(const EvaluatedImage& image, std::string problem, Fix fix,
                      Circumstances circumstances) {
-  if (exempt(JudgedImages({&image, 1}, nullptr, false))) return;
+  if (exempt(EvaluatedImages({&image, 1}, nullptr, false))) return;
   Finding finding;
+  finding.target = {.kind = Target::Kind::kImage,
+                    .image = static_cast<std::size_t>(image.field - workload_.pod.images.data()),
+                    .key = {}};
   finding.place = place_of(*image.field);
   finding.field = workload_.image_path(*image.field);
   finding.container = image.field->name;
   finding.value = image.field->image;
   finding.has_value = !image.field->image.empty();
   finding.problem = std::move(problem);
-  finding.fix = std::move(fix) + by_digest(image);
+  finding.fix = std::move(fix);
   add(std::move(finding), image.changed, circumstances);
 }
 
-void Findings::pod_label(std::string_view key, std::string problem, std::string fix,
+void Findings::label(Target target, std::string field, Labels labels, std::string problem, Fix fix,
+                     bool changed, Circumstances circumstances) {
+  Finding finding;
+  finding.place = kPlaceOfLabels;
+  finding.field = std::move(field);
+  const std::string_view* value = find_label(labels, target.key);
+  finding.has_value = value != nullptr;
+  if (finding.has_value) finding.value = *value;
+  finding.target = std::move(target);
+  finding.problem = std::move(problem);
+  finding.fix = std::move(fix);
+  add(std::move(finding), changed, circumstances);
+}
+
+void Findings::pod_label(std::string_view key, std::string problem, Fix fix,
                          Circumstances circumstances) {
   if (exempt(images_)) return;
-  Finding finding;
-  finding.place = kPlaceOfLabels;
-  finding.field = workload_.pod_label_path(key);
-  const std::string_view* value = find_label(workload_.pod.labels, key);
-  finding.has_value = value != nullptr;
-  if (finding.has_value) finding.value = *value;
-  finding.problem = std::move(problem);
-  finding.fix = std::move(fix);
-  add(std::move(finding), workload_.pod_label_changed(key), circumstances);
+  label({.kind = Target::Kind::kPodLabel, .key = std::string(key)}, workload_.pod_label_path(key),
+        workload_.pod.labels, std::move(problem), std::move(fix), workload_.pod_label_changed(key),
+        circumstances);
 }
 
-void Findings::object_label(std::string_view key, std::string problem, std::string fix) {
+void Findings::object_label(std::string_view key, std::string problem, Fix fix) {
   if (workload_.is_namespace ? exempt_namespace() : exempt(images_)) return;
-  Finding finding;
-  finding.place = kPlaceOfLabels;
-  finding.field = workload_.object_label_path(key);
-  const std::string_view* value = find_label(workload_.labels, key);
-  finding.has_value = value != nullptr;
-  if (finding.has_value) finding.value = *value;
-  finding.problem = std::move(problem);
-  finding.fix = std::move(fix);
-  add(std::move(finding), workload_.object_label_changed(key), {});
+  label({.kind = Target::Kind::kObjectLabel, .key = std::string(key)},
+        workload_.object_label_path(key), workload_.labels, std::move(problem), std::move(fix),
+        workload_.object_label_changed(key), {});
 }
 
-void Findings::field(std::string path, std::string problem, std::string fix, bool changed) {
+void Findings::field(std::string path, std::string problem, Fix fix, bool changed) {
   if (exempt(images_)) return;
   Finding finding;
   finding.place = kPlaceOfFields;

@@ -1,6 +1,6 @@
 // image-labels: refuses an image whose OCI labels are missing or differ. Its settings, what it asks
-// and whom it judges; what is wrong with an image's labels stands in image_metadata.cpp. Pure: the
-// labels come in as facts.
+// registries and which images it looks at; image_metadata.cpp compares the labels. Pure: the labels
+// come in as facts.
 #include <array>
 #include <string>
 #include <string_view>
@@ -11,7 +11,6 @@
 #include "policy/rules/image_metadata.h"
 #include "policy/rules/registry.h"
 #include "policy/rules/rule.h"
-#include "policy/rules/suggestion.h"
 #include "policy/text_form.h"
 
 namespace belay::policy {
@@ -30,16 +29,16 @@ void visit(SettingsVisitor& visitor, Rules& rules) {
                       TextForm::kAny, settings.labels);
   std::vector<std::string> sources;
   visitor.texts({.name = "sources",
-                 .summary = "Where labels may stand: in the image's config, in annotations of its "
-                            "manifest or index, in artifacts attached to it (OCI referrers); one "
-                            "that has an accepted value is enough",
+                 .summary = "Where labels are looked for: in the image's config, in annotations of "
+                            "its manifest or index, in artifacts attached to it (OCI referrers); "
+                            "one accepted value is enough",
                  .default_text = "[config, annotations, attached]"},
                 TextForm::kLabelSource, sources);
   for (const std::string& name : sources) {
     if (const auto source = find_label_source(name)) settings.sources.push_back(*source);
   }
   visitor.repository_globs({.name = "images",
-                            .summary = "Globs on the repositories that are judged",
+                            .summary = "Globs on the repositories that are evaluated",
                             .default_text = "all"},
                            settings.images);
   int platforms = static_cast<int>(settings.platforms);
@@ -73,27 +72,27 @@ void ask(const Policy& policy, const ImageReference& reference, ImageNeed& need)
   need.metadata = true;
 }
 
-bool known(const JudgedImage& /*image*/, const ImageFacts& facts) {
+bool known(const EvaluatedImage& /*image*/, const ImageFacts& facts) {
   return facts.metadata != nullptr && !facts.metadata->platforms.empty();
 }
 
-void judge(const Judgement& judgement, Findings& findings) {
-  const ImageLabelsSettings& settings = *judgement.policy.rules.image_labels;
-  for (const JudgedImage& image : judgement.images) {
+void evaluate(const Evaluation& evaluation, Findings& findings) {
+  const ImageLabelsSettings& settings = *evaluation.policy.rules.image_labels;
+  for (const EvaluatedImage& image : evaluation.images) {
     if (!image.readable() || !image.changed) continue;
-    if (!applies(judgement.policy, *image.reference)) continue;
+    if (!applies(evaluation.policy, *image.reference)) continue;
     if (!is_named(*image.reference)) {
-      findings.image(
-          image, "has neither tag nor digest by which its labels could be looked up",
-          "Add a version tag or a digest, such as " + suggested_image(judgement, *image.reference));
+      findings.image(image, "has neither tag nor digest by which its labels could be looked up",
+                     {.advice = "Add a version tag", .digest_helps = true});
       continue;
     }
-    const Question question = {
+    const FactRequest request = {
         .what = "labels", .on_error = settings.on_registry_error, .known = known};
-    const auto* facts = facts_or_finding(judgement, image, question, findings);
+    const auto* facts = facts_or_finding(evaluation, image, request, findings);
     if (facts == nullptr) continue;
-    for (Shortcoming& found : shortcomings(settings, *facts->metadata, judgement.now)) {
-      findings.image(image, std::move(found.problem), std::move(found.fix));
+    for (Shortcoming& found : shortcomings(settings, *facts->metadata, evaluation.now)) {
+      findings.image(image, std::move(found.problem),
+                     {.advice = std::move(found.fix), .elsewhere = true});
     }
   }
 }
@@ -101,14 +100,12 @@ void judge(const Judgement& judgement, Findings& findings) {
 }  // namespace
 
 RuleType image_labels_rule() {
-  return {.id = RuleId::kImageLabels,
-          .key = "imageLabels",
-          .summary = "refuses an image whose OCI labels are missing or differ; asks the registry",
+  return {.summary = "refuses an image whose OCI labels are missing or differ; asks the registry",
           .enabled = is_enabled<&Rules::image_labels>,
           .mode = mode_of<&Rules::image_labels>,
           .needs_namespace = needs_namespace<false>,
           .visit = visit,
-          .judge = judge,
+          .evaluate = evaluate,
           .ask = ask};
 }
 

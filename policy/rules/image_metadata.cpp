@@ -1,4 +1,4 @@
-// Judges labels and age of an image by a policy's settings. Runs once the facts are there. Pure.
+// Compares labels and age of an image with a policy's settings, once the facts are known. Pure.
 #include "policy/rules/image_metadata.h"
 
 #include <algorithm>
@@ -52,8 +52,8 @@ struct View {
     return found;
   }
 
-  /// When the image says it was made. What was attached to it says when that was made, not the
-  /// image: a scanner's mark of today makes no image young.
+  /// When the image was made, by its own metadata. What is attached to it has a date of its own: a
+  /// scanner's mark of today does not make the image young.
   std::string_view created() const {
     for (const auto* from : {&platform.labels, &platform.annotations}) {
       if (!counts(from == &platform.labels ? LabelSource::kConfig : LabelSource::kAnnotations)) {
@@ -88,11 +88,12 @@ std::string age_problem(const View& view) {
   const std::string_view text = view.created();
   if (text.empty()) return "does not say when it was created";
   const auto created = parse_time(text);
-  if (!created) return "says it was created at " + quote_line(text) + ", which is no RFC 3339 time";
+  if (!created)
+    return "says it was created at " + quote_line(text) + ", which is not an RFC 3339 time";
   const auto age = view.now - *created;
-  // Else a time to come would make an image young for ever.
+  // Otherwise a date in the future would keep an image young for ever.
   if (age < -kClockSkew)
-    return "says it was created on " + day_text(*created) + ", which is to come";
+    return "says it was created on " + day_text(*created) + ", which is in the future";
   if (age <= view.settings.max_age) return {};
   return "was created on " + day_text(*created) + ", " + duration_text(age) + " ago";
 }
@@ -135,7 +136,7 @@ std::vector<Demand> demands_on(const ImageLabelsSettings& settings, const ImageM
         [&](const View& view) { return label_problem(view, key, constraint); });
   }
   if (settings.max_age.count() > 0) {
-    add("Build the image anew: it may be at most " + duration_text(settings.max_age) + " old",
+    add("Rebuild the image: it may be at most " + duration_text(settings.max_age) + " old",
         age_problem);
   }
   return demands;
@@ -210,15 +211,15 @@ std::vector<Shortcoming> shortcomings(const ImageLabelsSettings& settings,
                                       const ImageMetadata& metadata, std::chrono::sys_seconds now) {
   std::vector<Demand> demands = demands_on(settings, metadata, now);
   const bool any = settings.platforms == Platforms::kAny && metadata.platforms.size() > 1;
-  const std::size_t judged = any ? closest(demands, metadata.platforms.size()) : 0;
+  const std::size_t chosen = any ? closest(demands, metadata.platforms.size()) : 0;
   std::vector<Shortcoming> found;
   for (Demand& demand : demands) {
     std::string problem;
     if (!any) {
       problem = described(metadata, demand);
-    } else if (!demand.problems[judged].empty()) {
-      problem = demand.problems[judged] + " on " +
-                platform_name(metadata.platforms[judged].platform) +
+    } else if (!demand.problems[chosen].empty()) {
+      problem = demand.problems[chosen] + " on " +
+                platform_name(metadata.platforms[chosen].platform) +
                 ", the platform that comes closest";
     }
     if (!problem.empty()) found.push_back({std::move(problem), std::move(demand.fix)});

@@ -1,9 +1,11 @@
-// image-reference: refuses text that is no image reference, a Pod without any image, and images
+// image-reference: refuses text that is not an image reference, a Pod without any image, and images
 // that are left empty. Always on, in its policy's mode. Pure.
 #include <algorithm>
-#include <array>
+#include <string>
+#include <utility>
 
 #include "policy/ascii.h"
+#include "policy/gaps.h"
 #include "policy/rules/rule.h"
 #include "policy/rules/words.h"
 
@@ -12,7 +14,7 @@ namespace belay::policy {
 namespace {
 
 constexpr std::string_view kSpace = " \t\r\n\v\f";
-constexpr std::size_t kShownRest = 32;  ///< bytes of the text that follow where reading ended
+constexpr std::size_t kShownRest = 32;  ///< bytes of the text that follow where parsing ended
 
 /// The text with upper-case letters of its name made lower, where that is a reference; else "".
 std::string in_lower_case(std::string_view text) {
@@ -32,7 +34,7 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
 }
 
-/// Where the text stops making sense, unless that is at its start.
+/// Where the text stops being a reference, unless that is at its start.
 std::string where(std::string_view text, std::size_t offset) {
   if (offset == 0) return {};
   if (offset >= text.size()) return " (at its end)";
@@ -41,65 +43,80 @@ std::string where(std::string_view text, std::size_t offset) {
          " on)";
 }
 
-std::string fix_for(std::string_view text, ReferenceErrorCode code) {
+/// \param proposal  a text that is a reference, or a form of one, or ""
+Fix fix_of(std::string advice, std::string_view proposal = {}) {
+  return {.advice = std::move(advice),
+          .joint = proposal.empty() ? ", as in " : ": ",
+          .proposal = std::string(proposal)};
+}
+
+Fix fix_for(std::string_view text, ReferenceErrorCode code) {
   if (const std::string_view bare = trimmed(text);
       bare.size() < text.size() && parse_image_reference(bare)) {
-    return "Remove the white space around it: " + std::string(bare);
+    return fix_of("Remove the white space around it", bare);
   }
   switch (code) {
-    case ReferenceErrorCode::kUppercaseName:
-      if (std::string lower = in_lower_case(text); !lower.empty()) {
-        return "Write it in lower case: " + lower;
-      }
-      return "Write the repository in lower case";
+    case ReferenceErrorCode::kUppercaseName: {
+      const std::string lower = in_lower_case(text);
+      return fix_of(lower.empty() ? "Write the repository in lower case" : "Write it in lower case",
+                    lower);
+    }
     case ReferenceErrorCode::kNameTooLong:
-      return "Use a registry and repository of at most 255 characters";
+      return fix_of("Use a registry and repository of at most 255 characters");
     case ReferenceErrorCode::kIdentifier:
-      return "Write the repository in front of it, such as shop/web@sha256:<64 hex digits>";
+      return fix_of("Write the repository in front of it",
+                    std::string(kRepositoryGap) + "@sha256:" + std::string(text));
     case ReferenceErrorCode::kUnsupportedDigest:
-      return "Use a sha256, sha384 or sha512 digest";
+      return fix_of("Use a sha256, sha384 or sha512 digest");
     case ReferenceErrorCode::kInvalidDigest:
-      return "Copy the whole digest in lower case, such as sha256:<64 hex digits>";
+      return fix_of("Copy the whole digest in lower case",
+                    std::string(text.substr(0, text.find('@'))) + "@" + std::string(kDigestGap));
     case ReferenceErrorCode::kScheme: {
       const std::string_view bare = text.substr(std::min(text.find("://") + 3, text.size()));
-      if (parse_image_reference(bare)) return "Leave the scheme out: " + std::string(bare);
-      return "Leave the scheme out, as in registry/shop/web:v1.4.2";
+      return fix_of("Leave the scheme out",
+                    parse_image_reference(bare) ? bare : std::string_view());
     }
     case ReferenceErrorCode::kWhitespace:
-      return "Remove the white space";
+      return fix_of("Remove the white space");
     case ReferenceErrorCode::kInvalidRegistry:
-      return "Write the registry as host or host:port, as in registry:5000/shop/web:v1.4.2";
+      return {.advice = "Write the registry as host or host:port",
+              .joint = ", as in ",
+              .proposal = std::string(kRegistryGap)
+                              .append("/")
+                              .append(kRepositoryGap)
+                              .append(":")
+                              .append(kVersionGap)};
     case ReferenceErrorCode::kInvalidTag:
     case ReferenceErrorCode::kTagTooLong:
-      return "Write a tag of at most 128 letters, digits, \"_\", \".\" and \"-\", such as v1.4.2";
+      return fix_of("Use a tag of at most 128 letters, digits, \"_\", \".\" and \"-\"");
     case ReferenceErrorCode::kEmpty:
     case ReferenceErrorCode::kInvalidFormat:
       break;
   }
-  return "Write it as [registry/]repository[:tag][@digest], such as shop/web:v1.4.2";
+  return fix_of("Write it as [registry/]repository[:tag][@digest]");
 }
 
-void judge_empty(const Judgement& judgement, const JudgedImage& image, Findings& findings) {
-  if (judgement.workload.is_pod) {
-    findings.image(image, "no image is set", "Name an image, such as shop/web:v1.4.2");
+void report_empty(const Evaluation& evaluation, const EvaluatedImage& image, Findings& findings) {
+  if (evaluation.workload.is_pod) {
+    findings.image(image, "no image is set", {.advice = "Name an image"});
     return;
   }
-  // Somebody may fill it in before pods are made of the template, whose image is judged then.
+  // Something may fill it in before pods are made of the template; pods are evaluated again.
   findings.image(image, "no image is set yet, and a pod without one is refused",
-                 "Name an image, such as shop/web:v1.4.2, unless something fills it in later",
+                 {.advice = "Name an image", .otherwise = ", unless something fills it in later"},
                  {.at_most = Mode::kWarn});
 }
 
-void judge(const Judgement& judgement, Findings& findings) {
-  const Workload& workload = judgement.workload;
+void evaluate(const Evaluation& evaluation, Findings& findings) {
+  const Workload& workload = evaluation.workload;
   const auto is_container = [](const ImageField& field) {
     return field.list != ImageList::kVolumes;
   };
-  for (const JudgedImage& image : judgement.images) {
+  for (const EvaluatedImage& image : evaluation.images) {
     if (image.placeholder || image.reference) continue;
     const std::string_view text = image.field->image;
     if (text.empty()) {
-      judge_empty(judgement, image, findings);
+      report_empty(evaluation, image, findings);
       continue;
     }
     const ReferenceError& error = image.reference.error();
@@ -114,21 +131,19 @@ void judge(const Judgement& judgement, Findings& findings) {
     const bool had_one =
         std::any_of(workload.old_pod.images.begin(), workload.old_pod.images.end(), is_container);
     findings.field("spec.containers", "the pod has no container with an image",
-                   "Add a container with an image, such as shop/web:v1.4.2", had_one);
+                   {.advice = "Add a container with an image", .elsewhere = true}, had_one);
   }
 }
 
 }  // namespace
 
 RuleType image_reference_rule() {
-  return {.id = RuleId::kImageReference,
-          .key = "",
-          .summary = "refuses text that is no image reference",
+  return {.summary = "refuses text that is not an image reference",
           .enabled = [](const Policy&) { return true; },
           .mode = [](const Policy&) { return std::optional<Mode>(); },
           .needs_namespace = needs_namespace<false>,
           .visit = nullptr,
-          .judge = judge};
+          .evaluate = evaluate};
 }
 
 }  // namespace belay::policy

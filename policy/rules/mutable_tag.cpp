@@ -1,9 +1,5 @@
-// mutable-tag: refuses "latest" and other tags that move by convention. Pure.
-#include <algorithm>
-#include <utility>
-
+// mutable-tag: refuses "latest" and other mutable tags. Pure.
 #include "policy/rules/rule.h"
-#include "policy/rules/suggestion.h"
 #include "policy/rules/words.h"
 
 namespace belay::policy {
@@ -14,40 +10,37 @@ void visit(SettingsVisitor& visitor, Rules& rules) {
   MutableTagSettings& settings = rules.mutable_tag.emplace();
   visit_mode(visitor, settings.mode);
   visitor.tag_globs({.name = "tags",
-                     .summary = "Globs on tags that can move, compared without case",
+                     .summary = "Globs on mutable tags, compared without case",
                      .default_text = "the built-in list"},
                     settings.tags, settings.globs);
   visitor.flag({.name = "allowWithDigest",
-                .summary = "Whether such a tag may stand in front of a digest",
+                .summary = "Whether such a tag is allowed together with a digest",
                 .default_text = "true"},
                settings.allow_with_digest);
   if (!settings.tags.empty()) return;
   use_builtin_tags(settings);
 }
 
-void judge(const Judgement& judgement, Findings& findings) {
-  const MutableTagSettings& settings = *judgement.policy.rules.mutable_tag;
-  for (const JudgedImage& image : judgement.images) {
+void evaluate(const Evaluation& evaluation, Findings& findings) {
+  const MutableTagSettings& settings = *evaluation.policy.rules.mutable_tag;
+  for (const EvaluatedImage& image : evaluation.images) {
     if (!image.readable()) continue;
     const ImageReference& reference = *image.reference;
     const bool unnamed = !reference.has_tag();
-    // tag-required says it where it is on; a digest alone never moves.
-    if (unnamed && (reference.has_digest() || judgement.policy.rules.tag_required)) continue;
+    // tag-required reports it where it is on; a digest alone never moves.
+    if (unnamed && (reference.has_digest() || evaluation.policy.rules.tag_required)) continue;
     if (reference.has_digest() && settings.allow_with_digest) continue;
     if (!settings.globs.matches(unnamed ? "latest" : reference.tag)) continue;
     if (unnamed) {
-      findings.image(
-          image, "has neither tag nor digest, which means \"latest\", which can move",
-          "Add a version tag or a digest, such as " + suggested_image(judgement, reference));
+      findings.image(image, "has neither tag nor digest, which means \"latest\", which can move",
+                     {.advice = "Add a version tag", .digest_helps = true});
     } else if (reference.has_digest()) {
       findings.image(image,
                      "has tag " + quote(reference.tag) + ", which can move, beside its digest",
-                     "Use a version tag, such as " + suggested_image(judgement, reference) + "@" +
-                         std::string(reference.digest));
+                     {.advice = "Use a version tag", .same_image = true});
     } else {
-      findings.image(
-          image, "has tag " + quote(reference.tag) + ", which can move",
-          "Use a version tag or a digest, such as " + suggested_image(judgement, reference));
+      findings.image(image, "has tag " + quote(reference.tag) + ", which can move",
+                     {.advice = "Use a version tag", .digest_helps = true});
     }
   }
 }
@@ -55,14 +48,12 @@ void judge(const Judgement& judgement, Findings& findings) {
 }  // namespace
 
 RuleType mutable_tag_rule() {
-  return {.id = RuleId::kMutableTag,
-          .key = "mutableTag",
-          .summary = "refuses latest and other tags that move by convention",
+  return {.summary = "refuses latest and other mutable tags",
           .enabled = is_enabled<&Rules::mutable_tag>,
           .mode = mode_of<&Rules::mutable_tag>,
           .needs_namespace = needs_namespace<false>,
           .visit = visit,
-          .judge = judge};
+          .evaluate = evaluate};
 }
 
 }  // namespace belay::policy

@@ -1,6 +1,6 @@
 // namespace-environment: refuses to change or remove a namespace's environment label once it is
-// set, whichever subresource does it; what runs in the namespace was admitted by it. The one rule
-// that judges namespaces. Pure.
+// set, through any subresource: what runs in the namespace was admitted by it. The one rule about
+// namespaces. Pure.
 #include <algorithm>
 
 #include "policy/rules/rule.h"
@@ -18,7 +18,7 @@ void visit(SettingsVisitor& visitor, Rules& rules) {
                 .default_text = "environmentNamespace.namespaceLabel, else environmentLabel.label"},
                TextForm::kLabelKey, settings.namespace_label);
   visitor.texts({.name = "breakGlassGroups",
-                 .summary = "Groups of users who may change it all the same",
+                 .summary = "Groups whose members may change it",
                  .default_text = "none"},
                 TextForm::kAny, settings.break_glass_groups);
 }
@@ -29,10 +29,10 @@ bool may_break_glass(const NamespaceEnvironmentSettings& settings, const Workloa
                             groups.begin(), groups.end()) != workload.user_groups.end();
 }
 
-void judge(const Judgement& judgement, Findings& findings) {
-  const NamespaceEnvironmentSettings& settings = *judgement.policy.rules.namespace_environment;
-  const Workload& workload = judgement.workload;
-  const std::string& key = settings.namespace_label.empty() ? judgement.policy.environment_label()
+void evaluate(const Evaluation& evaluation, Findings& findings) {
+  const NamespaceEnvironmentSettings& settings = *evaluation.policy.rules.namespace_environment;
+  const Workload& workload = evaluation.workload;
+  const std::string& key = settings.namespace_label.empty() ? evaluation.policy.environment_label()
                                                             : settings.namespace_label;
   const std::string_view* before = find_label(workload.old_labels, key);
   if (!workload.is_update || before == nullptr || before->empty()) return;  // set the first time
@@ -40,14 +40,15 @@ void judge(const Judgement& judgement, Findings& findings) {
 
   const std::string_view* now = find_label(workload.labels, key);
   const bool is_set = now != nullptr && !now->empty();
-  std::string fix = is_set ? "Set " : "Keep ";
-  fix.append(key).append(": ").append(*before);
-  if (is_set) fix.append(", or make a new namespace for ").append(*now);
+  Fix fix = {.verb = is_set ? "Set" : "Keep", .proposal = std::string(*before)};
+  if (is_set) fix.otherwise.append(", or make a new namespace for ").append(*now);
   if (!settings.break_glass_groups.empty()) {
-    fix.append("; members of ")
+    fix.otherwise.append("; members of ")
         .append(one_of(settings.break_glass_groups))
         .append(" may change it");
   }
+  fix.advice.append(fix.verb).append(" ").append(key).append(": ").append(*before);
+  fix.advice += fix.otherwise;
   std::string problem = "would replace ";
   if (now == nullptr) {
     problem = "the label ";
@@ -62,15 +63,13 @@ void judge(const Judgement& judgement, Findings& findings) {
 }  // namespace
 
 RuleType namespace_environment_rule() {
-  return {.id = RuleId::kNamespaceEnvironment,
-          .key = "namespaceEnvironment",
-          .summary = "refuses to change or remove a namespace's environment label once it is set",
+  return {.summary = "refuses to change or remove a namespace's environment label once it is set",
           .subject = Subject::kNamespace,
           .enabled = is_enabled<&Rules::namespace_environment>,
           .mode = mode_of<&Rules::namespace_environment>,
           .needs_namespace = needs_namespace<false>,
           .visit = visit,
-          .judge = judge};
+          .evaluate = evaluate};
 }
 
 }  // namespace belay::policy

@@ -1,27 +1,30 @@
-// The finding about an image that nobody could ask a registry about. Pure.
+// The finding that a registry did not respond. Pure.
 #include "policy/rules/registry.h"
 
 #include <string>
 
 namespace belay::policy {
 
-const ImageFacts* facts_or_finding(const Judgement& judgement, const JudgedImage& image,
-                                   const Question& question, Findings& findings) {
-  const std::string what(question.what);
-  if (judgement.offline) {
-    findings.image(image, "was not checked for its " + what + ", which a registry knows",
-                   "Check it with belay check --resolve --registries FILE",
-                   {.other_changed = false, .at_most = Mode::kWarn});
+const ImageFacts* facts_or_finding(const Evaluation& evaluation, const EvaluatedImage& image,
+                                   const FactRequest& request, Findings& findings) {
+  const std::string what(request.what);
+  if (evaluation.offline) {
+    findings.image(
+        image, "was not checked for its " + what + ", which only a registry knows",
+        {.advice = "Check it with belay check --resolve --registries FILE", .elsewhere = true},
+        {.other_changed = false, .at_most = Mode::kWarn});
     return nullptr;
   }
-  const ImageFacts* facts = judgement.facts_of(image);
-  if (facts != nullptr && question.known(image, *facts)) return facts;
+  const ImageFacts* facts = evaluation.facts_of(image);
+  if (facts != nullptr && request.known(image, *facts)) return facts;
   const bool told = facts != nullptr && !facts->problem.empty();
-  const Mode at_most = question.on_error == OnRegistryError::kAllow ? Mode::kWarn : Mode::kEnforce;
+  const Mode at_most = request.on_error == OnRegistryError::kAllow ? Mode::kWarn : Mode::kEnforce;
   findings.image(image,
                  "could not be checked for its " + what + ": " +
                      (told ? facts->problem : std::string("no registry was asked")),
-                 "Try again in a moment; if it stays so, ask those who run the cluster",
+                 {.advice = "Try again in a moment; if that does not help, ask the admins of the "
+                            "cluster",
+                  .elsewhere = true},
                  {.other_changed = false, .at_most = at_most});
   return nullptr;
 }

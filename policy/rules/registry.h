@@ -1,4 +1,4 @@
-// What the rules about registries say alike: that a registry could not be asked. Pure.
+// What the rules that need registries share: the finding that a registry did not respond. Pure.
 #pragma once
 
 #include <string_view>
@@ -7,17 +7,17 @@
 
 namespace belay::policy {
 
-/// What a rule asks of one image, for its findings.
-struct Question {
+/// A fact that a rule needs about an image.
+struct FactRequest {
   std::string_view what;  ///< "labels", "tag"
   OnRegistryError on_error = OnRegistryError::kDeny;
-  /// Whether the facts hold what the rule asked for.
-  bool (*known)(const JudgedImage& image, const ImageFacts& facts) = nullptr;
+  /// Whether the facts have what the rule needs.
+  bool (*known)(const EvaluatedImage& image, const ImageFacts& facts) = nullptr;
 };
 
-/// The facts that the rule rests on; where they are not known, a finding says why and there are
-/// none: strict as onRegistryError has it, a warning where nobody is to be asked at all.
-const ImageFacts* facts_or_finding(const Judgement& judgement, const JudgedImage& image,
-                                   const Question& question, Findings& findings);
+/// The facts that the rule needs, or nullptr and a finding that says why they are not known: as
+/// strict as onRegistryError says, a warning where no registry may be asked at all.
+const ImageFacts* facts_or_finding(const Evaluation& evaluation, const EvaluatedImage& image,
+                                   const FactRequest& request, Findings& findings);
 
 }  // namespace belay::policy

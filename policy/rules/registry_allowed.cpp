@@ -2,6 +2,7 @@
 // Pure.
 #include <algorithm>
 
+#include "policy/gaps.h"
 #include "policy/rules/rule.h"
 #include "policy/rules/words.h"
 
@@ -33,21 +34,56 @@ std::string is_in(const ImageReference& reference) {
   return text;
 }
 
-void judge(const Judgement& judgement, Findings& findings) {
-  const RegistryAllowedSettings& settings = *judgement.policy.rules.registry_allowed;
-  for (const JudgedImage& image : judgement.images) {
+void evaluate(const Evaluation& evaluation, Findings& findings) {
+  const RegistryAllowedSettings& settings = *evaluation.policy.rules.registry_allowed;
+  for (const EvaluatedImage& image : evaluation.images) {
     if (!image.readable()) continue;
     const ImageReference& reference = *image.reference;
     const auto matches = [&](const RepositoryGlob& glob) { return glob.matches(reference); };
     const auto denied = std::find_if(settings.deny.begin(), settings.deny.end(), matches);
     if (denied != settings.deny.end()) {
-      findings.image(image, is_in(reference) + ", which is refused by " + quote(denied->pattern()),
-                     settings.allow.empty() ? "Use an image of another registry or repository"
-                                            : "Use an image of " + one_of(settings.allow));
+      findings.image(
+          image, is_in(reference) + ", which is refused by " + quote(denied->pattern()),
+          {.advice = settings.allow.empty() ? "Use an image of another registry or repository"
+                                            : "Use an image of " + one_of(settings.allow),
+           .repository = RepositoryUse::kMayNotStay});
     } else if (!settings.allow.empty() &&
                std::none_of(settings.allow.begin(), settings.allow.end(), matches)) {
       findings.image(image, is_in(reference) + ", which is not among the allowed registries",
-                     "Use an image of " + one_of(settings.allow));
+                     {.advice = "Use an image of " + one_of(settings.allow),
+                      .repository = RepositoryUse::kMayNotStay});
+    }
+  }
+}
+
+/// The pattern with a gap for each of its stars: "quay.io/team/**" -> "quay.io/team/",
+/// "<repository>".
+ImageOffers::Repository repository_of(std::string_view pattern) {
+  const bool any_depth = pattern.ends_with("/**");
+  if (any_depth) pattern.remove_suffix(std::string_view("/**").size());
+  std::string text;
+  for (std::size_t i = 0; i < pattern.size(); ++i) {
+    if (pattern[i] != '*') {
+      text += pattern[i];
+    } else {
+      text += text.find('/') == std::string::npos ? kRegistryGap : kNameGap;
+    }
+  }
+  const std::size_t slash = text.rfind('/');
+  if (any_depth || slash == std::string::npos) return {text + "/", std::string(kRepositoryGap)};
+  return {text.substr(0, slash + 1), text.substr(slash + 1)};
+}
+
+void offer_image(const Evaluation& evaluation, const ImageReference& /*reference*/,
+                 ImageOffers& offers) {
+  const RegistryAllowedSettings& settings = *evaluation.policy.rules.registry_allowed;
+  if (settings.allow.empty() && !settings.deny.empty()) {
+    offers.repositories.push_back({std::string(kRegistryGap) + "/", std::string(kRepositoryGap)});
+  }
+  for (const RepositoryGlob& glob : settings.allow) {
+    if (offers.repositories.size() == kMaxOffers) return;
+    if (glob.pattern().find('?') == std::string::npos) {
+      offers.repositories.push_back(repository_of(glob.pattern()));
     }
   }
 }
@@ -55,14 +91,13 @@ void judge(const Judgement& judgement, Findings& findings) {
 }  // namespace
 
 RuleType registry_allowed_rule() {
-  return {.id = RuleId::kRegistryAllowed,
-          .key = "registryAllowed",
-          .summary = "refuses a registry or repository outside the list",
+  return {.summary = "refuses a registry or repository outside the list",
           .enabled = is_enabled<&Rules::registry_allowed>,
           .mode = mode_of<&Rules::registry_allowed>,
           .needs_namespace = needs_namespace<false>,
           .visit = visit,
-          .judge = judge};
+          .evaluate = evaluate,
+          .offer_image = offer_image};
 }
 
 }  // namespace belay::policy

@@ -23,16 +23,16 @@ void visit(SettingsVisitor& visitor, Rules& rules) {
                       TextForm::kLabelValue, settings.labels);
   int on = static_cast<int>(settings.on);
   visitor.choice({.name = "on",
-                  .summary = "Whose labels are judged: the pod's (or pod template's), the "
+                  .summary = "Whose labels are evaluated: the pod's (or pod template's), the "
                              "object's, or both",
                   .default_text = "pod"},
                  {.words = kOnWords}, on);
   settings.on = static_cast<LabelsOn>(on);
 }
 
-void judge(const Judgement& judgement, Findings& findings) {
-  const RequiredLabelsSettings& settings = *judgement.policy.rules.required_labels;
-  const Workload& workload = judgement.workload;
+void evaluate(const Evaluation& evaluation, Findings& findings) {
+  const RequiredLabelsSettings& settings = *evaluation.policy.rules.required_labels;
+  const Workload& workload = evaluation.workload;
   // The labels of a Pod are the object's and the pod's at once.
   const bool on_pod = settings.on != LabelsOn::kObject || workload.is_pod;
   const bool on_object = settings.on != LabelsOn::kPod && !workload.is_pod;
@@ -44,8 +44,8 @@ void judge(const Judgement& judgement, Findings& findings) {
       const std::string problem = value == nullptr ? "the label " + quote(key) + " is missing"
                                                    : problem_with(constraint, *value);
       if (problem.empty()) continue;
-      const std::string fix =
-          (value == nullptr ? "Add " : "Set ") + key + ": " + wanted_value(constraint);
+      const Fix fix = {.advice = (value == nullptr ? "Add " : "Set ") + key + ": " +
+                                 wanted_value(constraint)};
       if (of_pod) {
         findings.pod_label(key, problem, fix);
       } else {
@@ -55,17 +55,26 @@ void judge(const Judgement& judgement, Findings& findings) {
   }
 }
 
+void offer_label(const Evaluation& evaluation, const Target& label, LabelOffers& offers) {
+  const RequiredLabelsSettings& settings = *evaluation.policy.rules.required_labels;
+  const LabelsOn excluded =
+      label.kind == Target::Kind::kPodLabel ? LabelsOn::kObject : LabelsOn::kPod;
+  if (settings.on == excluded && !evaluation.workload.is_pod) return;
+  for (const auto& [key, constraint] : settings.labels) {
+    if (key == label.key) offer_values(constraint, offers);
+  }
+}
+
 }  // namespace
 
 RuleType required_labels_rule() {
-  return {.id = RuleId::kRequiredLabels,
-          .key = "requiredLabels",
-          .summary = "refuses missing business labels, or values outside a list or pattern",
+  return {.summary = "refuses missing business labels, or values outside a list or pattern",
           .enabled = is_enabled<&Rules::required_labels>,
           .mode = mode_of<&Rules::required_labels>,
           .needs_namespace = needs_namespace<false>,
           .visit = visit,
-          .judge = judge};
+          .evaluate = evaluate,
+          .offer_label = offer_label};
 }
 
 }  // namespace belay::policy

@@ -2,10 +2,10 @@
 #include <algorithm>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "policy/rules/environment.h"
 #include "policy/rules/rule.h"
-#include "policy/rules/suggestion.h"
 #include "policy/rules/words.h"
 
 namespace belay::policy {
@@ -21,42 +21,57 @@ void visit(SettingsVisitor& visitor, Rules& rules) {
                          .required = true},
                         settings.any_of);
   visitor.repository_globs({.name = "images",
-                            .summary = "Globs on the repositories whose tags are judged",
+                            .summary = "Globs on the repositories whose tags are evaluated",
                             .default_text = "all"},
                            settings.images);
 }
 
-void judge(const Judgement& judgement, Findings& findings) {
-  const TagFormatSettings& settings = *judgement.policy.rules.tag_format;
-  for (const JudgedImage& image : judgement.images) {
+void evaluate(const Evaluation& evaluation, Findings& findings) {
+  const TagFormatSettings& settings = *evaluation.policy.rules.tag_format;
+  for (const EvaluatedImage& image : evaluation.images) {
     if (!image.readable() || !image.reference->has_tag()) continue;
     const ImageReference& reference = *image.reference;
-    if (!tag_format_applies(judgement.policy, reference)) continue;
-    const auto fits = [&](std::string_view tag) { return fits_template(judgement, settings, tag); };
-    if (fits(reference.tag)) continue;
-    std::string fix = "Use a tag of that form";
-    // No example can be made of an expression alone; one that is refused, too, helps nobody.
-    if (const std::string tag = suggested_tag(judgement, reference); fits(tag)) {
-      fix.append(", such as ").append(reference.written_name()).append(":").append(tag);
-    }
+    if (!tag_format_applies(evaluation.policy, reference)) continue;
+    if (fits_template(evaluation, settings, reference.tag)) continue;
     findings.image(
         image,
         "has tag " + quote(reference.tag) + ", which does not fit " + one_of(settings.any_of),
-        std::move(fix));
+        {.advice = "Use a tag of that form",
+         .digest_helps = !reference.has_digest(),
+         .same_image = true});
+  }
+}
+
+void offer_image(const Evaluation& evaluation, const ImageReference& reference,
+                 ImageOffers& offers) {
+  const Policy& policy = evaluation.policy;
+  if (!tag_format_applies(policy, reference)) return;
+  const std::string_view environment = intended_environment(evaluation);
+  // {environment} may be meant in a suffix's word: "staging" where the environment is "test".
+  std::vector<std::string_view> words = {environment};
+  for (const std::string_view suffix : suffixes_of(policy, environment)) {
+    words.push_back(without_separator(suffix));
+  }
+  for (const TagTemplate& form : policy.rules.tag_format->templates) {
+    for (const std::string_view word : words) {
+      std::string tag = form.form({.environment = word});
+      if (!tag.empty()) offers.tags.push_back(std::move(tag));
+      if (!form.has_environment()) break;
+    }
+    if (offers.tags.size() >= kMaxOffers) break;
   }
 }
 
 }  // namespace
 
 RuleType tag_format_rule() {
-  return {.id = RuleId::kTagFormat,
-          .key = "tagFormat",
-          .summary = "refuses a tag that fits none of the templates",
+  return {.summary = "refuses a tag that fits none of the templates",
           .enabled = is_enabled<&Rules::tag_format>,
           .mode = mode_of<&Rules::tag_format>,
           .needs_namespace = needs_namespace<false>,
           .visit = visit,
-          .judge = judge};
+          .evaluate = evaluate,
+          .offer_image = offer_image};
 }
 
 }  // namespace belay::policy

@@ -1,13 +1,12 @@
 // tag-moved: refuses a tag that points to another digest than when it was first admitted. A digest
-// written behind the tag counts as what it points to; an image without tag and digest, which has
-// the one tag that always moves, is refused for that. Pure.
+// written behind the tag counts as what it points to; an image without tag and digest is refused,
+// as "latest" always moves. Pure.
 #include <string>
 #include <string_view>
 
 #include "policy/matching.h"
 #include "policy/rules/registry.h"
 #include "policy/rules/rule.h"
-#include "policy/rules/suggestion.h"
 #include "policy/time_text.h"
 
 namespace belay::policy {
@@ -18,7 +17,7 @@ void visit(SettingsVisitor& visitor, Rules& rules) {
   TagMovedSettings& settings = rules.tag_moved.emplace();
   visit_mode(visitor, settings.mode);
   visitor.repository_globs({.name = "images",
-                            .summary = "Globs on the repositories whose tags are judged",
+                            .summary = "Globs on the repositories whose tags are evaluated",
                             .default_text = "all"},
                            settings.images);
   visit_on_registry_error(visitor, "deny", settings.on_registry_error);
@@ -33,47 +32,47 @@ bool applies(const Policy& policy, const ImageReference& reference) {
 void ask(const Policy& policy, const ImageReference& reference, ImageNeed& need) {
   if (!reference.has_tag() || !applies(policy, reference)) return;
   need.digest = need.digest || !reference.has_digest();
-  need.sighting = true;
+  need.record = true;
 }
 
-/// A tag without first sighting is new only where belay looked for one. What else of the image
-/// could not be learned is no matter of this rule.
-bool known(const JudgedImage& image, const ImageFacts& facts) {
+/// A tag without record is new only where belay looked for one. What else of the image is not known
+/// does not matter here.
+bool known(const EvaluatedImage& image, const ImageFacts& facts) {
   return (image.reference->has_digest() || !facts.digest.empty()) &&
-         (facts.first_seen || facts.sighting_known);
+         (facts.first_seen || facts.record_known);
 }
 
-void judge_tag(const JudgedImage& image, const ImageFacts& facts, Findings& findings) {
+void check_tag(const EvaluatedImage& image, const ImageFacts& facts, Findings& findings) {
   if (!facts.first_seen) return;
   const ImageReference& reference = *image.reference;
-  const Sighting& first = *facts.first_seen;
+  const TagRecord& first = *facts.first_seen;
   const std::string_view now = reference.has_digest() ? reference.digest : facts.digest;
   if (now == first.digest) return;
   const std::string tag = std::string(":").append(reference.tag);
-  findings.image(
-      image,
-      std::string(reference.has_digest() ? "names " : "points to ").append(now) +
-          ", but the tag was first admitted on " + day_text(first.time) + " as " + first.digest,
-      "Use a new tag, or what was admitted: " + std::string(reference.written_name()) + tag + "@" +
-          first.digest + "; an admin accepts the move with: belay tag-history clear " +
-          reference.repository_key() + tag);
+  findings.image(image,
+                 std::string(reference.has_digest() ? "names " : "points to ").append(now) +
+                     ", but the tag was first admitted on " + day_text(first.time) + " as " +
+                     first.digest,
+                 {.advice = "Use a new tag or what was admitted",
+                  .otherwise = "; an admin accepts the change with: belay tag-history clear " +
+                               reference.repository_key() + tag,
+                  .proposal = std::string(reference.written_name()) + tag + "@" + first.digest});
 }
 
-void judge(const Judgement& judgement, Findings& findings) {
-  const TagMovedSettings& settings = *judgement.policy.rules.tag_moved;
-  for (const JudgedImage& image : judgement.images) {
+void evaluate(const Evaluation& evaluation, Findings& findings) {
+  const TagMovedSettings& settings = *evaluation.policy.rules.tag_moved;
+  for (const EvaluatedImage& image : evaluation.images) {
     if (!image.readable() || !image.changed) continue;
-    if (!applies(judgement.policy, *image.reference)) continue;
+    if (!applies(evaluation.policy, *image.reference)) continue;
     if (!image.reference->has_tag()) {
-      findings.image(
-          image, "has neither tag nor digest, which means \"latest\", made to move",
-          "Add a version tag or a digest, such as " + suggested_image(judgement, *image.reference));
+      findings.image(image, "has neither tag nor digest, which means \"latest\", which can move",
+                     {.advice = "Add a version tag", .digest_helps = true});
       continue;
     }
-    const Question question = {
+    const FactRequest request = {
         .what = "tag", .on_error = settings.on_registry_error, .known = known};
-    if (const auto* facts = facts_or_finding(judgement, image, question, findings)) {
-      judge_tag(image, *facts, findings);
+    if (const auto* facts = facts_or_finding(evaluation, image, request, findings)) {
+      check_tag(image, *facts, findings);
     }
   }
 }
@@ -81,14 +80,12 @@ void judge(const Judgement& judgement, Findings& findings) {
 }  // namespace
 
 RuleType tag_moved_rule() {
-  return {.id = RuleId::kTagMoved,
-          .key = "tagMoved",
-          .summary = "refuses a tag that pointed to another digest when it was first admitted",
+  return {.summary = "refuses a tag that pointed to another digest when it was first admitted",
           .enabled = is_enabled<&Rules::tag_moved>,
           .mode = mode_of<&Rules::tag_moved>,
           .needs_namespace = needs_namespace<false>,
           .visit = visit,
-          .judge = judge,
+          .evaluate = evaluate,
           .ask = ask};
 }
 

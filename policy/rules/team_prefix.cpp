@@ -1,10 +1,11 @@
 // team-prefix: refuses a repository or tag without the prefix of the namespace's team. Pure.
 #include <algorithm>
 #include <array>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "policy/rules/rule.h"
-#include "policy/rules/suggestion.h"
-#include "policy/rules/team.h"
 #include "policy/rules/words.h"
 
 namespace belay::policy {
@@ -44,6 +45,26 @@ void visit(SettingsVisitor& visitor, Rules& rules) {
                settings.require_team);
 }
 
+/// By the namespace's label, else by its name; "" where neither names a team.
+std::string_view team_of_namespace(const TeamPrefixSettings& settings,
+                                   const Evaluation& evaluation) {
+  const std::string_view* label = find_label(evaluation.ns.labels, settings.team_label);
+  if (label != nullptr && !label->empty()) return *label;
+  for (const auto& [team, globs] : settings.namespaces) {
+    if (globs.matches(evaluation.workload.namespace_name)) return team;
+  }
+  return {};
+}
+
+/// As listed, else "<team>-". Never empty.
+std::vector<std::string> prefixes_of_team(const TeamPrefixSettings& settings,
+                                          std::string_view team) {
+  for (const auto& [name, prefixes] : settings.prefixes) {
+    if (name == team && !prefixes.empty()) return prefixes;
+  }
+  return {std::string(team) + "-"};
+}
+
 /// The longest of the prefixes that the text starts with and goes on behind, or "".
 std::string_view longest_prefix(std::string_view text, const std::vector<std::string>& prefixes) {
   std::string_view longest;
@@ -55,7 +76,7 @@ std::string_view longest_prefix(std::string_view text, const std::vector<std::st
   return longest;
 }
 
-/// Whose name a text bears: "fe-mobile-web" is that of team "fe-mobile", even where there is a team
+/// The team that a text names: "fe-mobile-web" names team "fe-mobile", even where there is a team
 /// "fe".
 struct Owner {
   bool own = false;         ///< the namespace's team
@@ -75,30 +96,21 @@ Owner owner_of(const TeamPrefixSettings& settings, std::string_view team,
   return owner;
 }
 
-/// The image under a name that the rule takes: "registry:5000/shop/fe-web:v1.4.2".
-/// \param drop  what comes off its front: another team's prefix
-std::string renamed(const ImageReference& reference, std::string_view prefix,
-                    std::string_view drop) {
-  const std::string_view name = reference.written_name();
-  const std::string_view last = reference.last_segment();
-  std::string text(name.substr(0, name.size() - last.size()));
-  text.append(prefix).append(last.substr(drop.size()));
-  return text.append(reference.text.substr(name.size()));
-}
-
-void judge(const Judgement& judgement, Findings& findings) {
-  const TeamPrefixSettings& settings = *judgement.policy.rules.team_prefix;
-  const std::string_view team = team_of_namespace(settings, judgement);
+void evaluate(const Evaluation& evaluation, Findings& findings) {
+  const TeamPrefixSettings& settings = *evaluation.policy.rules.team_prefix;
+  const std::string_view team = team_of_namespace(settings, evaluation);
   if (team.empty()) {
     if (!settings.require_team) return;
-    const bool any_changed = std::ranges::any_of(judgement.images.all(), &JudgedImage::changed);
+    const bool any_changed = std::ranges::any_of(evaluation.images.all(), &EvaluatedImage::changed);
     findings.field("metadata.namespace",
-                   "namespace " + quote(judgement.workload.namespace_name) + " belongs to no team",
-                   "Have the namespace labelled " + settings.team_label + "=<team>", any_changed);
+                   "namespace " + quote(evaluation.workload.namespace_name) + " belongs to no team",
+                   {.advice = "Have the namespace labelled " + settings.team_label + "=<team>",
+                    .elsewhere = true},
+                   any_changed);
     return;
   }
   const std::vector<std::string> prefixes = prefixes_of_team(settings, team);
-  for (const JudgedImage& image : judgement.images) {
+  for (const EvaluatedImage& image : evaluation.images) {
     if (!image.readable()) continue;
     const ImageReference& reference = *image.reference;
     const Owner repository = owner_of(settings, team, prefixes, reference.last_segment());
@@ -110,41 +122,59 @@ void judge(const Judgement& judgement, Findings& findings) {
                                 : ", which is a name of team " + quote(owner.team) + " (" +
                                       std::string(owner.prefix) + "), not of team " + quote(team);
     };
-    const std::string fix =
-        "Push it as " + renamed(reference, prefixes.front(),
-                                repository.team.empty() ? std::string_view() : repository.prefix);
+    const Fix push = {.advice = "Push it with the prefix " + prefixes.front(),
+                      .joint = ", as ",
+                      .repository = settings.on == PrefixOn::kRepository
+                                        ? RepositoryUse::kNeedsPrefix
+                                        : RepositoryUse::kMayStay};
     switch (settings.on) {
       case PrefixOn::kRepository:
         if (repository.own) break;
-        findings.image(
-            image, "has repository " + quote(reference.last_segment()) + not_ours(repository), fix);
+        findings.image(image,
+                       "has repository " + quote(reference.last_segment()) + not_ours(repository),
+                       push);
         break;
       case PrefixOn::kTag:
         if (tag.own) break;
-        findings.image(image,
-                       reference.has_tag() ? "has tag " + quote(reference.tag) + not_ours(tag)
-                                           : "has no tag, and it must start with " + expected,
-                       "Use a tag such as " + suggested_image(judgement, reference));
+        findings.image(
+            image,
+            reference.has_tag() ? "has tag " + quote(reference.tag) + not_ours(tag)
+                                : "has no tag, and it must start with " + expected,
+            {.advice = "Use a tag with the prefix " + prefixes.front(), .same_image = true});
         break;
       case PrefixOn::kEither:
         if (repository.own || tag.own) break;
-        findings.image(image, "starts neither its repository nor its tag with " + expected, fix);
+        findings.image(image, "starts neither its repository nor its tag with " + expected, push);
         break;
     }
+  }
+}
+
+void offer_image(const Evaluation& evaluation, const ImageReference& reference,
+                 ImageOffers& offers) {
+  const TeamPrefixSettings& settings = *evaluation.policy.rules.team_prefix;
+  const std::string_view team = team_of_namespace(settings, evaluation);
+  if (team.empty()) return;
+  const std::vector<std::string> prefixes = prefixes_of_team(settings, team);
+  const Owner owner = owner_of(settings, team, prefixes, reference.last_segment());
+  // A name under another team's prefix loses it.
+  const std::string drop(owner.team.empty() ? std::string_view() : owner.prefix);
+  for (const std::string& prefix : prefixes) {
+    if (settings.on != PrefixOn::kTag) offers.name_prefixes.push_back({prefix, drop});
+    if (settings.on != PrefixOn::kRepository) offers.tag_prefixes.push_back(prefix);
   }
 }
 
 }  // namespace
 
 RuleType team_prefix_rule() {
-  return {.id = RuleId::kTeamPrefix,
-          .key = "teamPrefix",
-          .summary = "refuses a repository or tag without the prefix of the namespace's team",
+  return {.summary = "refuses a repository or tag without the prefix of the namespace's team",
           .enabled = is_enabled<&Rules::team_prefix>,
           .mode = mode_of<&Rules::team_prefix>,
           .needs_namespace = needs_namespace<true>,
           .visit = visit,
-          .judge = judge};
+          .evaluate = evaluate,
+          .offer_image = offer_image};
 }
 
 }  // namespace belay::policy

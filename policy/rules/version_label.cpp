@@ -1,9 +1,10 @@
 // version-label: refuses a version label that contradicts the version in the tag; canary and A/B
-// routes select on it. A pod of several containers has one version label, so it is enough that one
-// of them agrees; init and ephemeral containers and volumes have no say. Pure.
+// routes select on it. A pod of several containers has one version label, so one that agrees is
+// enough; init and ephemeral containers and volumes do not count. Pure.
 #include <algorithm>
 #include <vector>
 
+#include "policy/gaps.h"
 #include "policy/rules/environment.h"
 #include "policy/rules/rule.h"
 #include "policy/rules/words.h"
@@ -31,9 +32,9 @@ std::string_view without_v(std::string_view text) {
   return text;
 }
 
-/// What a tag says about the version.
+/// The version in a tag.
 struct TagVersion {
-  std::string_view version;  ///< "" where it says nothing
+  std::string_view version;  ///< "" where there is none
   bool agrees = false;       ///< some way to read it gives the label's version
 };
 
@@ -42,15 +43,15 @@ void read_as(std::string_view version, std::string_view wanted, TagVersion& foun
   found.agrees = found.agrees || version == wanted;
 }
 
-/// By the templates that judge the image and have a {version}; where no template judges it, by
-/// SemVer, with or without a suffix that environment-tag knows.
-TagVersion version_of(const Judgement& judgement, const ImageReference& reference,
+/// By the templates that evaluate the image and have a {version}; where no template evaluates it,
+/// by SemVer, with or without a suffix that environment-tag knows.
+TagVersion version_of(const Evaluation& evaluation, const ImageReference& reference,
                       std::string_view wanted) {
-  const Policy& policy = judgement.policy;
+  const Policy& policy = evaluation.policy;
   TagVersion found;
   if (tag_format_applies(policy, reference)) {
     for (const TagTemplate& form : policy.rules.tag_format->templates) {
-      if (judgement.images.over_templates()) break;
+      if (evaluation.images.templates_exhausted()) break;
       TagParts parts;
       if (!form.has_version() || !form.match(reference.tag, &parts)) continue;
       read_as(parts.version, wanted, found);
@@ -74,7 +75,7 @@ TagVersion version_of(const Judgement& judgement, const ImageReference& referenc
 
 /// Whether an UPDATE gave a container another image, added one or took one away: any of them may be
 /// the one that agreed with the label.
-bool containers_changed(const Judgement& judgement) {
+bool containers_changed(const Evaluation& evaluation) {
   const auto differs = [](const std::vector<ImageField>& fields, const ImageField& field) {
     return field.list == ImageList::kContainers &&
            std::none_of(fields.begin(), fields.end(), [&](const ImageField& other) {
@@ -82,60 +83,81 @@ bool containers_changed(const Judgement& judgement) {
                     other.image == field.image;
            });
   };
-  const auto& now = judgement.workload.pod.images;
-  const auto& before = judgement.workload.old_pod.images;
+  const auto& now = evaluation.workload.pod.images;
+  const auto& before = evaluation.workload.old_pod.images;
   return std::any_of(now.begin(), now.end(),
                      [&](const ImageField& field) { return differs(before, field); }) ||
          std::any_of(before.begin(), before.end(),
                      [&](const ImageField& field) { return differs(now, field); });
 }
 
-void judge(const Judgement& judgement, Findings& findings) {
-  const VersionLabelSettings& settings = *judgement.policy.rules.version_label;
-  const std::string_view* label = find_label(judgement.workload.pod.labels, settings.label);
-  if (label == nullptr && !settings.required) return;
-  const std::string_view wanted = label == nullptr ? std::string_view() : without_v(*label);
+/// What the tags of the containers say about the version.
+struct ContainerVersion {
+  const EvaluatedImage* image = nullptr;  ///< the first with a version in its tag; nullptr: none
+  std::string_view version;               ///< of that image
+  bool agrees = false;                    ///< some container's tag has the wanted version
+};
 
-  const JudgedImage* first = nullptr;  // the container to name, and the version it has
-  std::string_view version;
-  for (const JudgedImage& image : judgement.images) {
+ContainerVersion version_of_containers(const Evaluation& evaluation,
+                                       const std::string_view* label) {
+  const std::string_view wanted = label == nullptr ? std::string_view() : without_v(*label);
+  ContainerVersion found;
+  for (const EvaluatedImage& image : evaluation.images) {
     if (!image.readable() || !image.reference->has_tag()) continue;
     if (image.field->list != ImageList::kContainers) continue;
-    const TagVersion found = version_of(judgement, *image.reference, wanted);
-    if (label != nullptr && found.agrees) return;
-    if (found.version.empty() || first != nullptr) continue;
-    first = &image;
-    version = found.version;
+    const TagVersion tag = version_of(evaluation, *image.reference, wanted);
+    found.agrees = label != nullptr && tag.agrees;
+    if (found.agrees) return found;
+    if (tag.version.empty() || found.image != nullptr) continue;
+    found.image = &image;
+    found.version = tag.version;
   }
+  return found;
+}
 
-  if (label != nullptr && first == nullptr) return;
-  const Circumstances circumstances = {.other_changed = containers_changed(judgement)};
-  const std::string set = settings.label + ": " + std::string(version);
+void evaluate(const Evaluation& evaluation, Findings& findings) {
+  const VersionLabelSettings& settings = *evaluation.policy.rules.version_label;
+  const std::string_view* label = find_label(evaluation.workload.pod.labels, settings.label);
+  if (label == nullptr && !settings.required) return;
+  const ContainerVersion tags = version_of_containers(evaluation, label);
+  if (tags.agrees || (label != nullptr && tags.image == nullptr)) return;
+  const Circumstances circumstances = {.other_changed = containers_changed(evaluation)};
+  const std::string set = settings.label + ": " + std::string(tags.version);
   if (label == nullptr) {
-    findings.pod_label(
-        settings.label, "the label " + quote(settings.label) + " is missing",
-        first == nullptr ? "Add it with the version that the image has" : "Add " + set,
-        circumstances);
-  } else {
-    findings.pod_label(settings.label,
-                       "does not match tag " + quote(first->reference->tag) + " of container " +
-                           quote(first->field->name),
-                       "Set " + set + ", or use the image of version " + std::string(wanted),
+    findings.pod_label(settings.label, "the label " + quote(settings.label) + " is missing",
+                       {.advice = tags.image == nullptr
+                                      ? "Add " + settings.label + " with the version of the image"
+                                      : "Add " + set},
                        circumstances);
+  } else {
+    const std::string otherwise = ", or use the image of version " + std::string(without_v(*label));
+    findings.pod_label(settings.label,
+                       "does not match tag " + quote(tags.image->reference->tag) +
+                           " of container " + quote(tags.image->field->name),
+                       {.advice = "Set " + set + otherwise, .otherwise = otherwise}, circumstances);
+  }
+}
+
+void offer_label(const Evaluation& evaluation, const Target& label, LabelOffers& offers) {
+  const VersionLabelSettings& settings = *evaluation.policy.rules.version_label;
+  if (label.kind != Target::Kind::kPodLabel || label.key != settings.label) return;
+  const ContainerVersion tags = version_of_containers(evaluation, nullptr);
+  if (tags.image != nullptr) return offers.add(tags.version);
+  if (settings.required) {
+    offers.values.push_back({std::string(kVersionGap), sample_text(kVersionGap)});
   }
 }
 
 }  // namespace
 
 RuleType version_label_rule() {
-  return {.id = RuleId::kVersionLabel,
-          .key = "versionLabel",
-          .summary = "refuses a version label that contradicts the tag's version",
+  return {.summary = "refuses a version label that contradicts the tag's version",
           .enabled = is_enabled<&Rules::version_label>,
           .mode = mode_of<&Rules::version_label>,
           .needs_namespace = needs_namespace<false>,
           .visit = visit,
-          .judge = judge};
+          .evaluate = evaluate,
+          .offer_label = offer_label};
 }
 
 }  // namespace belay::policy

@@ -92,8 +92,8 @@ TEST_CASE("a label may ask for any value, one of a list, or a pattern over the w
   const ValueConstraint hex = {{}, "[0-9a-f]+", std::make_shared<const re2::RE2>("[0-9a-f]+")};
   CHECK(lacks(asking_for("a", hex), with("beef")).empty());
   CHECK(lacks(asking_for("a", hex), with("beefy")) ==
-        Texts{"has the label \"a\" with the value \"beefy\", which does not fit the pattern "
-              "[0-9a-f]+. Build the image with the label a=<a value that fits [0-9a-f]+>"});
+        Texts{"has the label \"a\" with the value \"beefy\", which does not match the pattern "
+              "[0-9a-f]+. Build the image with the label a=<a value that matches [0-9a-f]+>"});
 }
 
 TEST_CASE("platforms that lack the same stand together, others apart, and many are cut") {
@@ -131,7 +131,7 @@ TEST_CASE("platforms any: one platform must have everything, age included") {
   CHECK(lacks(settings, {{nothing, labelled, young, good}, {}}).empty());
   CHECK(lacks(settings, {{nothing, labelled, young}, {}}) ==
         Texts{"was created on 2020-01-01, 2357 days ago on linux/arm64, the platform that comes "
-              "closest. Build the image anew: it may be at most 2 days old"});
+              "closest. Rebuild the image: it may be at most 2 days old"});
   // An image without index has no platform to name.
   CHECK(lacks(settings, {{{"", {}, {}, today}}, {}}) ==
         Texts{"has no label \"a\". Build the image with the label a=<value>"});
@@ -145,7 +145,7 @@ TEST_CASE("the age counts from the label, then the annotation, then the config")
   CHECK(lacks(settings, image({"", {{"b", old}}, {{"b", old}, {kCreated, young}}, old})).empty());
   CHECK(lacks(settings, image({"", {}, {}, young})).empty());
   CHECK(lacks(settings, image({"", {{kCreated, old}}, {{kCreated, young}}, young})) ==
-        Texts{"was created on 2026-06-01, 14 days ago. Build the image anew: it may be at most 24 "
+        Texts{"was created on 2026-06-01, 14 days ago. Rebuild the image: it may be at most 24 "
               "hours old"});
   // Sources that the policy leaves out say nothing; the config always does.
   ImageLabelsSettings by_annotation = settings;
@@ -161,7 +161,7 @@ TEST_CASE("what is attached to an old image today does not make it young") {
     settings.sources = sources;
     CHECK(lacks(settings, image({"", {}, {}, "2020-01-01T00:00:00Z"}, today)).size() == 1);
     CHECK(lacks(settings, image({"", {}, {}, ""}, today)) ==
-          Texts{"does not say when it was created. Build the image anew: it may be at most 30 days "
+          Texts{"does not say when it was created. Rebuild the image: it may be at most 30 days "
                 "old"});
   }
 }
@@ -169,9 +169,10 @@ TEST_CASE("what is attached to an old image today does not make it young") {
 TEST_CASE("an image that says it comes from the future is not young for ever") {
   const auto settings = no_older_than(1h);
   CHECK(lacks(settings, image({"", {}, {}, "2026-06-15T23:59:59Z"})).empty());  // a clock ahead
-  CHECK(lacks(settings, image({"", {}, {}, "2026-06-16T00:00:01Z"})) ==
-        Texts{"says it was created on 2026-06-16, which is to come. Build the image anew: it may "
-              "be at most 60 minutes old"});
+  CHECK(
+      lacks(settings, image({"", {}, {}, "2026-06-16T00:00:01Z"})) ==
+      Texts{"says it was created on 2026-06-16, which is in the future. Rebuild the image: it may "
+            "be at most 60 minutes old"});
   // Nor is one where nobody says what time it is now.
   CHECK(lacks(settings, image({"", {}, {}, "2026-06-15T00:00:00Z"}), {}).size() == 1);
 }
@@ -180,7 +181,7 @@ TEST_CASE("the age holds to the second") {
   const auto settings = no_older_than(30min);
   CHECK(lacks(settings, image({"", {}, {}, "2026-06-14T23:30:00Z"})).empty());
   CHECK(lacks(settings, image({"", {}, {}, "2026-06-14T23:29:59Z"})) ==
-        Texts{"was created on 2026-06-14, 30 minutes ago. Build the image anew: it may be at most "
+        Texts{"was created on 2026-06-14, 30 minutes ago. Rebuild the image: it may be at most "
               "30 minutes old"});
 }
 

@@ -20,9 +20,9 @@ Policy pinning() {
   return policy;
 }
 
-std::vector<std::size_t> planned(const Court& court, const Workload& workload) {
+std::vector<std::size_t> planned(const Evaluator& evaluator, const Workload& workload) {
   std::vector<std::size_t> images;
-  for (const Pin& pin : court.pins(workload)) images.push_back(pin.image);
+  for (const Pin& pin : evaluator.pins(workload)) images.push_back(pin.image);
   return images;
 }
 
@@ -87,7 +87,7 @@ TEST_CASE("the digest of the old object is taken again for the same tag in the s
   auto pod = WorkloadBuilder::pod().container(old, "a").init_container(old, "b");
   const auto reused = [&](std::string_view name, std::string_view image) {
     auto changed = pod;
-    const auto pins = Court(pinning()).pins(changed.update().image(name, image));
+    const auto pins = Evaluator(pinning()).pins(changed.update().image(name, image));
     REQUIRE(pins.size() == 1);
     return std::string(pins[0].reused_digest);
   };
@@ -95,7 +95,7 @@ TEST_CASE("the digest of the old object is taken again for the same tag in the s
   CHECK(reused("a", "web:v2").empty());
   CHECK(reused("a", "other/web:v1").empty());
   auto moved = pod;
-  const auto pins = Court(pinning()).pins(moved.update().container("web:v1", "c"));
+  const auto pins = Evaluator(pinning()).pins(moved.update().container("web:v1", "c"));
   REQUIRE(pins.size() == 1);
   CHECK(pins[0].reused_digest.empty());  // another container
 }
@@ -106,25 +106,26 @@ TEST_CASE("a policy pins the images it names, in the namespaces it matches") {
   policy.match.namespace_selector = selector("environment", "prod");
   const Workload pod =
       WorkloadBuilder::pod().container("web:v1", "a").container("registry.corp/web:v1", "b");
-  CHECK(planned(Court(policy, {{"environment", "prod"}}), pod) == Indexes{1});
-  CHECK(planned(Court(policy, {{"environment", "dev"}}), pod).empty());
-  CHECK(planned(Court(policy).without_namespace_labels(), pod).empty());
-  CHECK(pinning_needs_namespace(Court(policy).set(), pod));
-  CHECK(may_pin(Court(policy).set(), pod));
-  CHECK_FALSE(pinning_needs_namespace(Court(pinning()).set(), pod));
-  CHECK_FALSE(pinning_needs_namespace(Court(policy).set(), WorkloadBuilder::pod().in("")));
-  CHECK_FALSE(may_pin(Court(policy_with({})).set(), pod));
-  CHECK(planned(Court(pinning()), WorkloadBuilder::pod().in("").container("web:v1")) == Indexes{0});
+  CHECK(planned(Evaluator(policy, {{"environment", "prod"}}), pod) == Indexes{1});
+  CHECK(planned(Evaluator(policy, {{"environment", "dev"}}), pod).empty());
+  CHECK(planned(Evaluator(policy).without_namespace_labels(), pod).empty());
+  CHECK(pinning_needs_namespace(Evaluator(policy).set(), pod));
+  CHECK(may_pin(Evaluator(policy).set(), pod));
+  CHECK_FALSE(pinning_needs_namespace(Evaluator(pinning()).set(), pod));
+  CHECK_FALSE(pinning_needs_namespace(Evaluator(policy).set(), WorkloadBuilder::pod().in("")));
+  CHECK_FALSE(may_pin(Evaluator(policy_with({})).set(), pod));
+  CHECK(planned(Evaluator(pinning()), WorkloadBuilder::pod().in("").container("web:v1")) ==
+        Indexes{0});
 }
 
 TEST_CASE("of several policies the strictest says what happens without a registry") {
   Policy strict = pinning();
   strict.name = "strict";
   strict.pin.on_registry_error = OnRegistryError::kDeny;
-  const auto pins = Court({pinning(), strict}).pins(WorkloadBuilder::pod().container("web:v1"));
+  const auto pins = Evaluator({pinning(), strict}).pins(WorkloadBuilder::pod().container("web:v1"));
   REQUIRE(pins.size() == 1);
   CHECK(pins[0].on_error == OnRegistryError::kDeny);
-  CHECK(Court(pinning()).pins(WorkloadBuilder::pod().container("web:v1"))[0].on_error ==
+  CHECK(Evaluator(pinning()).pins(WorkloadBuilder::pod().container("web:v1"))[0].on_error ==
         OnRegistryError::kAllow);
 }
 
@@ -173,7 +174,7 @@ TEST_CASE("whatever the texts, what is pinned parses to the same tag and is neve
     RC_ASSERT(after->canonical_repository() == before->canonical_repository());
     RC_ASSERT(after->digest == digest);
     RC_ASSERT(pinned(text, digest).empty());
-    RC_ASSERT(Court(pinning()).pins(WorkloadBuilder::pod().container(text)).empty());
+    RC_ASSERT(Evaluator(pinning()).pins(WorkloadBuilder::pod().container(text)).empty());
   }));
 }
 
@@ -200,9 +201,9 @@ TEST_CASE("f(f(x)) = f(x): whatever a pod holds, once pinned nothing is left to 
       for (const std::string& image : images) pod.container(image);
       return pod;
     };
-    const Court court(pinning());
+    const Evaluator evaluator(pinning());
     std::vector<std::string> once = texts;
-    for (const Pin& pin : court.pins(pod_with(texts))) {
+    for (const Pin& pin : evaluator.pins(pod_with(texts))) {
       once[pin.image] = pinned(texts[pin.image], kSecond);
       RC_ASSERT(!once[pin.image].empty());
       const auto before = parse_image_reference(texts[pin.image]);
@@ -212,7 +213,7 @@ TEST_CASE("f(f(x)) = f(x): whatever a pod holds, once pinned nothing is left to 
       RC_ASSERT(after->tag == before->tag);
       RC_ASSERT(after->digest == kSecond);
     }
-    RC_ASSERT(court.pins(pod_with(once)).empty());
+    RC_ASSERT(evaluator.pins(pod_with(once)).empty());
   }));
 }
 

@@ -29,7 +29,7 @@ Policy read(std::string_view text) {
   auto policy = read_policy(text, {PolicySource::Kind::kFile, "p.yaml"});
   if (!policy) {
     for (const auto& error : policy.error()) FAIL_CHECK(error.format("p.yaml"));
-    FAIL("the policy does not read");
+    FAIL("the policy is invalid");
   }
   return std::move(*policy);
 }

@@ -8,6 +8,7 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <vector>
 
 #include "policy/notes.h"
 #include "policy/policy_reader.h"
@@ -61,14 +62,14 @@ TEST_CASE("docs/policies.md lists the built-in mutable tags") {
   constexpr std::string_view kListBegin = "<!-- mutable tags -->\n";
   const auto begin = page.find(kListBegin) + kListBegin.size();
   std::istringstream words(page.substr(begin, page.find("<!-- /mutable tags -->") - begin));
-  std::vector<std::string> told;
-  for (std::string word; words >> word;) told.push_back(word);
+  std::vector<std::string> listed;
+  for (std::string word; words >> word;) listed.push_back(word);
   std::vector<std::string> has;
   for (const std::string& tag : builtin_mutable_tags()) has.push_back("`" + tag + "`");
-  CHECK(told == has);
+  CHECK(listed == has);
 }
 
-TEST_CASE("every policy of docs/policies.md reads, without a note") {
+TEST_CASE("every policy of docs/policies.md is valid, without a note") {
   const std::string page = file(kDocs + "policies.md");
   constexpr std::string_view kFence = "```yaml\n";
   std::size_t count = 0;

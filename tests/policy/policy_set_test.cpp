@@ -48,7 +48,7 @@ std::vector<std::string> names_of(const Verdict& verdict) {
 
 }  // namespace
 
-TEST_CASE("an indexed set judges as one without index, whatever selects its policies") {
+TEST_CASE("an indexed set evaluates as one without index, whatever selects its policies") {
   std::vector<std::shared_ptr<const Policy>> all;
   for (std::size_t i = 0; i < 3 * kMatches.size(); ++i) {
     all.push_back(policy(i, kMatches.at(i % kMatches.size())));

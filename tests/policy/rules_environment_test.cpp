@@ -21,38 +21,38 @@ WorkloadBuilder tagged(std::string_view image, std::string_view environment) {
 
 TEST_CASE("environment-label refuses a missing label and a value outside the list") {
   Policy policy = policy_with({kEnvironmentLabel});
-  const Court court(policy);
+  const Evaluator evaluator(policy);
   for (const char* value : {"dev", "test", "prod"}) {
-    CHECK(court.lines(in_environment(value)).empty());
+    CHECK(evaluator.lines(in_environment(value)).empty());
   }
-  CHECK(court.lines(deployment()) ==
+  CHECK(evaluator.lines(deployment()) ==
         Texts{"environment-label  spec.template.metadata.labels: the label \"environment\" is "
               "missing. Add environment: dev, test or prod"});
-  CHECK(court.lines(in_environment("Production")) ==
+  CHECK(evaluator.lines(in_environment("Production")) ==
         Texts{"environment-label  spec.template.metadata.labels.environment: \"Production\" is not "
               "a known environment. Set environment: prod"});
-  CHECK(court.lines(in_environment("")) ==
+  CHECK(evaluator.lines(in_environment("")) ==
         Texts{"environment-label  spec.template.metadata.labels.environment: \"\" is not a known "
               "environment. Set environment: dev, test or prod"});
   // A label of the object itself is not the pod's.
-  CHECK_FALSE(court.lines(deployment().object_label("environment", "dev")).empty());
+  CHECK_FALSE(evaluator.lines(deployment().object_label("environment", "dev")).empty());
 }
 
 TEST_CASE("environment-label: label and values are settings") {
   Policy policy = policy_with({kEnvironmentLabel});
   policy.rules.environment_label->label = "example.com/stage";
   policy.rules.environment_label->values = {"qa"};
-  const Court court(policy);
-  CHECK(court.lines(deployment().label("example.com/stage", "qa")).empty());
-  CHECK(court.lines(deployment().label("example.com/stage", "prod")) ==
+  const Evaluator evaluator(policy);
+  CHECK(evaluator.lines(deployment().label("example.com/stage", "qa")).empty());
+  CHECK(evaluator.lines(deployment().label("example.com/stage", "prod")) ==
         Texts{"environment-label  spec.template.metadata.labels[example.com/stage]: \"prod\" is "
               "not a known environment. Set example.com/stage: qa"});
-  CHECK_FALSE(court.lines(in_environment("qa")).empty());
+  CHECK_FALSE(evaluator.lines(in_environment("qa")).empty());
 }
 
 TEST_CASE("environment-namespace holds pod and namespace label together") {
   const Policy policy = policy_with({kEnvironmentNamespace});
-  const Court prod(policy, {{"environment", "prod"}});
+  const Evaluator prod(policy, {{"environment", "prod"}});
   CHECK(prod.lines(in_environment("prod")).empty());
   CHECK(
       prod.lines(in_environment("dev")) ==
@@ -68,7 +68,7 @@ TEST_CASE("environment-namespace holds pod and namespace label together") {
 
 TEST_CASE("environment-namespace advises no namespace for an environment that there is not") {
   const Policy policy = policy_with({kEnvironmentLabel, kEnvironmentNamespace});
-  const Court prod(policy, {{"environment", "prod"}});
+  const Evaluator prod(policy, {{"environment", "prod"}});
   const Texts unknown = prod.lines(in_environment("Production"));
   REQUIRE(unknown.size() == 2);
   CHECK(unknown[1].ends_with(". Set environment: prod"));
@@ -77,57 +77,57 @@ TEST_CASE("environment-namespace advises no namespace for an environment that th
 
 TEST_CASE("environment-namespace refuses a pod without label where the namespace has one") {
   Policy policy = policy_with({kEnvironmentNamespace});
-  CHECK(Court(policy, {{"environment", "prod"}}).lines(deployment()) ==
+  CHECK(Evaluator(policy, {{"environment", "prod"}}).lines(deployment()) ==
         Texts{"environment-namespace  spec.template.metadata.labels: the label \"environment\" is "
               "missing in namespace \"shop\" (environment \"prod\"). Add environment: prod"});
-  CHECK(Court(policy).lines(deployment()).empty());
-  CHECK(Court(policy, {{"environment", ""}}).lines(deployment()).empty());
+  CHECK(Evaluator(policy).lines(deployment()).empty());
+  CHECK(Evaluator(policy, {{"environment", ""}}).lines(deployment()).empty());
 }
 
 TEST_CASE("environment-namespace is silent on a missing label that environment-label reports") {
   Policy policy = policy_with({kEnvironmentLabel, kEnvironmentNamespace});
   const std::vector<Label> prod = {{"environment", "prod"}, {"stage", "prod"}};
-  CHECK(Court(policy, prod).brief(deployment()) ==
+  CHECK(Evaluator(policy, prod).brief(deployment()) ==
         Texts{"environment-label spec.template.metadata.labels"});
   policy.rules.environment_namespace->label = "stage";  // another label: both speak
-  CHECK(Court(policy, prod).brief(deployment()) ==
+  CHECK(Evaluator(policy, prod).brief(deployment()) ==
         Texts{"environment-label spec.template.metadata.labels",
               "environment-namespace spec.template.metadata.labels"});
 }
 
 TEST_CASE("environment-namespace keeps protected environments out of namespaces without one") {
   Policy policy = policy_with({kEnvironmentNamespace});
-  CHECK(Court(policy).lines(in_environment("prod")) ==
+  CHECK(Evaluator(policy).lines(in_environment("prod")) ==
         Texts{"environment-namespace  spec.template.metadata.labels.environment: \"prod\" needs a "
-              "namespace of its own environment, and namespace \"shop\" has none. Deploy to a "
-              "namespace for prod, or set another environment"});
-  CHECK(Court(policy).lines(in_environment("dev")).empty());
+              "namespace of its own environment, and namespace \"shop\" has none. Set "
+              "environment: dev or test, or deploy to a namespace for prod"});
+  CHECK(Evaluator(policy).lines(in_environment("dev")).empty());
   policy.rules.environment_namespace->protected_environments = {"dev"};
-  CHECK(Court(policy).lines(in_environment("prod")).empty());
-  CHECK_FALSE(Court(policy).lines(in_environment("dev")).empty());
+  CHECK(Evaluator(policy).lines(in_environment("prod")).empty());
+  CHECK_FALSE(Evaluator(policy).lines(in_environment("dev")).empty());
 }
 
 TEST_CASE("environment-namespace: a name says the environment where the label is silent") {
   Policy policy = policy_with({kEnvironmentNamespace});
   policy.rules.environment_namespace->namespaces = {{"prod", name_globs({"prod-*", "shop"})},
                                                     {"dev", name_globs({"dev-*", "d*"})}};
-  CHECK(Court(policy).lines(in_environment("prod")).empty());
-  CHECK_FALSE(Court(policy).lines(in_environment("dev")).empty());
-  CHECK(Court(policy).lines(in_environment("dev").in("dev-1")).empty());
-  CHECK(Court(policy).lines(in_environment("test").in("other")).empty());
+  CHECK(Evaluator(policy).lines(in_environment("prod")).empty());
+  CHECK_FALSE(Evaluator(policy).lines(in_environment("dev")).empty());
+  CHECK(Evaluator(policy).lines(in_environment("dev").in("dev-1")).empty());
+  CHECK(Evaluator(policy).lines(in_environment("test").in("other")).empty());
 }
 
 TEST_CASE("environment-namespace: a namespace whose label and name differ is a finding") {
   Policy policy = policy_with({kEnvironmentNamespace});
   policy.rules.environment_namespace->namespaces = {{"prod", name_globs({"shop*"})},
                                                     {"test", name_globs({"*op"})}};
-  const Court dev(policy, {{"environment", "dev"}});
+  const Evaluator dev(policy, {{"environment", "dev"}});
   CHECK(dev.lines(in_environment("dev")) ==
         Texts{"environment-namespace  metadata.namespace: namespace \"shop\" has environment "
-              "\"dev\" by its label and \"prod\" by its name. Have the namespace's label and name "
-              "say the same"});
+              "\"dev\" by its label and \"prod\" by its name. Have the namespace's label match its "
+              "name"});
   // A name that fits several environments contradicts none of them.
-  CHECK(Court(policy, {{"environment", "test"}}).lines(in_environment("test")).empty());
+  CHECK(Evaluator(policy, {{"environment", "test"}}).lines(in_environment("test")).empty());
   CHECK(dev.decision(in_environment("dev").update()) == Decision::kAllowed);
   CHECK(dev.decision(in_environment("test").update().label("environment", "dev")) ==
         Decision::kDenied);
@@ -136,16 +136,17 @@ TEST_CASE("environment-namespace: a namespace whose label and name differ is a f
 TEST_CASE("environment-namespace: labels of pod and namespace are settings with their defaults") {
   Policy policy = policy_with({kEnvironmentLabel, kEnvironmentNamespace});
   policy.rules.environment_label->label = "env";  // the default of both
-  const auto judged = [&](std::vector<Label> ns) {
-    return Court(policy, std::move(ns)).lines(deployment().label("env", "dev").label("e", "test"));
+  const auto evaluated = [&](std::vector<Label> ns) {
+    return Evaluator(policy, std::move(ns))
+        .lines(deployment().label("env", "dev").label("e", "test"));
   };
-  CHECK(judged({{"env", "dev"}}).empty());
-  CHECK_FALSE(judged({{"env", "prod"}}).empty());
+  CHECK(evaluated({{"env", "dev"}}).empty());
+  CHECK_FALSE(evaluated({{"env", "prod"}}).empty());
   policy.rules.environment_namespace->namespace_label = "stage";
-  CHECK(judged({{"env", "prod"}, {"stage", "dev"}}).empty());
+  CHECK(evaluated({{"env", "prod"}, {"stage", "dev"}}).empty());
   policy.rules.environment_namespace->label = "e";
-  CHECK_FALSE(judged({{"stage", "dev"}}).empty());
-  CHECK(judged({{"stage", "test"}}).empty());
+  CHECK_FALSE(evaluated({{"stage", "dev"}}).empty());
+  CHECK(evaluated({{"stage", "test"}}).empty());
 }
 
 Policy with_suffixes() {
@@ -157,96 +158,100 @@ Policy with_suffixes() {
 
 TEST_CASE("environment-tag refuses a tag whose suffix is another environment's") {
   const Policy policy = with_suffixes();
-  const Court court(policy);
-  CHECK(court.lines(tagged("shop/web:v1-prod", "prod")).empty());
-  CHECK(court.lines(tagged("shop/web:v1-staging", "test")).empty());
-  CHECK(court.lines(tagged("shop/web:v1-test", "test")).empty());
-  CHECK(court.lines(tagged("shop/web:v1", "prod")).empty());  // names none
-  CHECK(court.lines(tagged("shop/web", "prod")).empty());     // no tag
-  CHECK(court.lines(deployment()).empty());                   // no environment
-  CHECK(court.lines(tagged("shop/web:v1-staging", "prod")) ==
-        Texts{"environment-tag  spec.template.spec.containers[0].image (web): "
-              "\"shop/web:v1-staging\" has a tag for environment \"test\" (\"-staging\"), but the "
-              "pod has environment \"prod\". Use an image for prod, such as shop/web:v1.4.2-prod"});
-  CHECK_FALSE(court.lines(tagged("shop/web:v1-prod", "qa")).empty());
+  const Evaluator evaluator(policy);
+  CHECK(evaluator.lines(tagged("shop/web:v1-prod", "prod")).empty());
+  CHECK(evaluator.lines(tagged("shop/web:v1-staging", "test")).empty());
+  CHECK(evaluator.lines(tagged("shop/web:v1-test", "test")).empty());
+  CHECK(evaluator.lines(tagged("shop/web:v1", "prod")).empty());  // names none
+  CHECK(evaluator.lines(tagged("shop/web", "prod")).empty());     // no tag
+  CHECK(evaluator.lines(deployment()).empty());                   // no environment
+  CHECK(
+      evaluator.lines(tagged("shop/web:v1-staging", "prod")) ==
+      Texts{
+          "environment-tag  spec.template.spec.containers[0].image (web): "
+          "\"shop/web:v1-staging\" has a tag for environment \"test\" (\"-staging\"), but the "
+          "pod has environment \"prod\". Use an image for prod, such as shop/web:<version>-prod"});
+  CHECK_FALSE(evaluator.lines(tagged("shop/web:v1-prod", "qa")).empty());
 }
 
 TEST_CASE("environment-tag: the longest suffix decides, and environments may share one") {
   Policy policy = policy_with({kEnvironmentTag});
   policy.rules.environment_tag->suffixes = {
       {"prod", {"-prod"}}, {"test", {"-non-prod", "-rc"}}, {"dev", {"-rc"}}};
-  const Court court(policy);
-  CHECK(court.lines(tagged("shop/web:v1-non-prod", "test")).empty());
-  CHECK_FALSE(court.lines(tagged("shop/web:v1-non-prod", "prod")).empty());
-  CHECK(court.lines(tagged("shop/web:v1-rc", "test")).empty());
-  CHECK(court.lines(tagged("shop/web:v1-rc", "dev")).empty());
-  CHECK_FALSE(court.lines(tagged("shop/web:v1-rc", "prod")).empty());
+  const Evaluator evaluator(policy);
+  CHECK(evaluator.lines(tagged("shop/web:v1-non-prod", "test")).empty());
+  CHECK_FALSE(evaluator.lines(tagged("shop/web:v1-non-prod", "prod")).empty());
+  CHECK(evaluator.lines(tagged("shop/web:v1-rc", "test")).empty());
+  CHECK(evaluator.lines(tagged("shop/web:v1-rc", "dev")).empty());
+  CHECK_FALSE(evaluator.lines(tagged("shop/web:v1-rc", "prod")).empty());
 }
 
 TEST_CASE("environment-tag reads {environment} of the templates, words of suffixes included") {
   Policy policy = policy_with({kEnvironmentTag});
   policy.rules.environment_tag->suffixes = {{"test", {"_staging"}}};
   set_tag_format(policy, {"{environment}-v{version}", "v{version}"});
-  const Court court(policy);
-  CHECK(court.lines(tagged("shop/web:prod-v1.4.2", "prod")).empty());
-  CHECK(court.lines(tagged("shop/web:staging-v1.4.2", "test")).empty());
-  CHECK(court.lines(tagged("shop/web:v1.4.2", "prod")).empty());
-  CHECK(court.lines(tagged("shop/web:staging-v1.4.2", "prod")) ==
+  const Evaluator evaluator(policy);
+  CHECK(evaluator.lines(tagged("shop/web:prod-v1.4.2", "prod")).empty());
+  CHECK(evaluator.lines(tagged("shop/web:staging-v1.4.2", "test")).empty());
+  CHECK(evaluator.lines(tagged("shop/web:v1.4.2", "prod")).empty());
+  CHECK(evaluator.lines(tagged("shop/web:staging-v1.4.2", "prod")) ==
         Texts{"environment-tag  spec.template.spec.containers[0].image (web): "
               "\"shop/web:staging-v1.4.2\" has a tag for environment \"test\" (\"staging\"), but "
               "the pod has environment \"prod\". Use an image for prod, such as "
-              "shop/web:prod-v1.4.2"});
-  CHECK_FALSE(court.lines(tagged("shop/web:dev-v1.4.2", "prod")).empty());
-  // Templates that don't judge an image say nothing about it.
+              "shop/web:prod-v<version>"});
+  CHECK_FALSE(evaluator.lines(tagged("shop/web:dev-v1.4.2", "prod")).empty());
+  // Templates that don't evaluate an image say nothing about it.
   policy.rules.tag_format->images = repositories({"quay.io"});
-  CHECK(Court(policy).lines(tagged("shop/web:dev-v1.4.2", "prod")).empty());
+  CHECK(Evaluator(policy).lines(tagged("shop/web:dev-v1.4.2", "prod")).empty());
 }
 
 TEST_CASE("environment-tag: a template that fits in several ways is accepted") {
   Policy policy = policy_with({kEnvironmentTag});
   set_tag_format(policy, {"{name}-{environment}-{any}"});
-  const Court court(policy);
-  CHECK(court.lines(tagged("shop/web:a-dev-prod-1", "dev")).empty());
-  CHECK(court.lines(tagged("shop/web:a-dev-prod-1", "prod")).empty());
-  CHECK_FALSE(court.lines(tagged("shop/web:a-dev-prod-1", "test")).empty());
+  const Evaluator evaluator(policy);
+  CHECK(evaluator.lines(tagged("shop/web:a-dev-prod-1", "dev")).empty());
+  CHECK(evaluator.lines(tagged("shop/web:a-dev-prod-1", "prod")).empty());
+  CHECK_FALSE(evaluator.lines(tagged("shop/web:a-dev-prod-1", "test")).empty());
 }
 
 TEST_CASE("environment-tag: suffix and template must both suit where both speak") {
   Policy policy = with_suffixes();
   set_tag_format(policy, {"{environment}-{any}"});
-  const Court court(policy);
-  CHECK(court.lines(tagged("shop/web:prod-1-prod", "prod")).empty());
-  CHECK_FALSE(court.lines(tagged("shop/web:prod-1-dev", "prod")).empty());
-  CHECK_FALSE(court.lines(tagged("shop/web:prod-1-dev", "dev")).empty());
+  const Evaluator evaluator(policy);
+  CHECK(evaluator.lines(tagged("shop/web:prod-1-prod", "prod")).empty());
+  CHECK_FALSE(evaluator.lines(tagged("shop/web:prod-1-dev", "prod")).empty());
+  CHECK_FALSE(evaluator.lines(tagged("shop/web:prod-1-dev", "dev")).empty());
 }
 
 TEST_CASE("environment-tag: required refuses tags that name no environment") {
   Policy policy = with_suffixes();
   policy.rules.environment_tag->required = true;
-  CHECK(Court(policy).lines(tagged("shop/web:v1", "prod")) ==
+  CHECK(Evaluator(policy).lines(tagged("shop/web:v1", "prod")) ==
         Texts{"environment-tag  spec.template.spec.containers[0].image (web): \"shop/web:v1\" has "
               "a tag that names no environment. Use a tag that names one, such as "
-              "shop/web:v1.4.2-prod"});
-  CHECK(Court(policy).lines(tagged("shop/web:v1-prod", "prod")).empty());
-  CHECK(Court(policy).lines(deployment().image("web", "shop/web:v1-prod")).empty());
+              "shop/web:<version>-prod"});
+  CHECK(Evaluator(policy).lines(tagged("shop/web:v1-prod", "prod")).empty());
+  CHECK(Evaluator(policy).lines(deployment().image("web", "shop/web:v1-prod")).empty());
 }
 
 TEST_CASE("environment-tag: label names the pod's label") {
   Policy policy = with_suffixes();
   policy.rules.environment_tag->label = "stage";
-  CHECK(Court(policy).lines(tagged("shop/web:v1-dev", "prod")).empty());
-  CHECK_FALSE(Court(policy).lines(tagged("shop/web:v1-dev", "dev").label("stage", "prod")).empty());
+  CHECK(Evaluator(policy).lines(tagged("shop/web:v1-dev", "prod")).empty());
+  CHECK_FALSE(
+      Evaluator(policy).lines(tagged("shop/web:v1-dev", "dev").label("stage", "prod")).empty());
 }
 
-TEST_CASE("environment-tag judges an UPDATE when the image or the label changed") {
+TEST_CASE("environment-tag evaluates an UPDATE when the image or the label changed") {
   const Policy policy = with_suffixes();
-  const Court court(policy);
+  const Evaluator evaluator(policy);
   WorkloadBuilder old = tagged("shop/web:v1-dev", "prod");
-  CHECK(court.decision(old) == Decision::kDenied);
-  CHECK(court.decision(old.update()) == Decision::kAllowed);
-  CHECK(court.decision(old.image("web", "shop/web:v2-dev")) == Decision::kDenied);
-  CHECK(court.decision(tagged("shop/web:v1-dev", "dev").update().label("environment", "prod")) ==
-        Decision::kDenied);
+  CHECK(evaluator.decision(old) == Decision::kDenied);
+  CHECK(evaluator.decision(old.update()) == Decision::kAllowed);
+  CHECK(evaluator.decision(old.image("web", "shop/web:v2-dev")) == Decision::kDenied);
+  CHECK(
+      evaluator.decision(tagged("shop/web:v1-dev", "dev").update().label("environment", "prod")) ==
+      Decision::kDenied);
 }
 
 constexpr const char* kVersionLabelKey = "app.kubernetes.io/version";
@@ -256,54 +261,55 @@ WorkloadBuilder versioned(std::string_view image, std::string_view version) {
 
 TEST_CASE("version-label refuses a label that contradicts the tag") {
   const Policy policy = policy_with({kVersionLabel});
-  const Court court(policy);
-  CHECK(court.lines(versioned("shop/web:v1.4.2", "1.4.2")).empty());
-  CHECK(court.lines(versioned("shop/web:1.4.2", "v1.4.2")).empty());
-  CHECK(court.lines(versioned("shop/web:banana", "1.4.2")).empty());  // no version to contradict
-  CHECK(court.lines(versioned("shop/web", "1.4.2")).empty());
-  CHECK(court.lines(deployment()).empty());  // no label, and none is required
-  CHECK(court.lines(versioned("shop/web:v1.4.2", "1.4.1")) ==
+  const Evaluator evaluator(policy);
+  CHECK(evaluator.lines(versioned("shop/web:v1.4.2", "1.4.2")).empty());
+  CHECK(evaluator.lines(versioned("shop/web:1.4.2", "v1.4.2")).empty());
+  CHECK(
+      evaluator.lines(versioned("shop/web:banana", "1.4.2")).empty());  // no version to contradict
+  CHECK(evaluator.lines(versioned("shop/web", "1.4.2")).empty());
+  CHECK(evaluator.lines(deployment()).empty());  // no label, and none is required
+  CHECK(evaluator.lines(versioned("shop/web:v1.4.2", "1.4.1")) ==
         Texts{"version-label  spec.template.metadata.labels[app.kubernetes.io/version]: \"1.4.1\" "
               "does not match tag \"v1.4.2\" of container \"web\". Set app.kubernetes.io/version: "
               "1.4.2, or use the image of version 1.4.1"});
-  CHECK_FALSE(court.lines(versioned("shop/web:v1.4.2-rc.1", "1.4.2")).empty());
-  CHECK_FALSE(court.lines(versioned("shop/web:v1.4.2", "vanilla")).empty());
-  CHECK_FALSE(court.lines(versioned("shop/web:v1.4.2", "")).empty());
+  CHECK_FALSE(evaluator.lines(versioned("shop/web:v1.4.2-rc.1", "1.4.2")).empty());
+  CHECK_FALSE(evaluator.lines(versioned("shop/web:v1.4.2", "vanilla")).empty());
+  CHECK_FALSE(evaluator.lines(versioned("shop/web:v1.4.2", "")).empty());
 }
 
-TEST_CASE("version-label reads {version} of the templates that judge the image") {
+TEST_CASE("version-label reads {version} of the templates that evaluate the image") {
   Policy policy = policy_with({kVersionLabel});
   set_tag_format(policy, {"{date}", "{name}-v{version}-{environment}", "v{version}-{any}"});
-  const Court court(policy);
-  CHECK(court.lines(versioned("shop/web:web-v1.4.2-prod", "1.4.2")).empty());
-  CHECK_FALSE(court.lines(versioned("shop/web:web-v1.4.2-prod", "1.4.3")).empty());
-  CHECK(court.lines(versioned("shop/web:20250405", "1.4.2")).empty());
-  CHECK(court.brief(versioned("shop/web:1.4.3", "1.4.2")) ==
+  const Evaluator evaluator(policy);
+  CHECK(evaluator.lines(versioned("shop/web:web-v1.4.2-prod", "1.4.2")).empty());
+  CHECK_FALSE(evaluator.lines(versioned("shop/web:web-v1.4.2-prod", "1.4.3")).empty());
+  CHECK(evaluator.lines(versioned("shop/web:20250405", "1.4.2")).empty());
+  CHECK(evaluator.brief(versioned("shop/web:1.4.3", "1.4.2")) ==
         Texts{"tag-format spec.template.spec.containers[0].image"});
   // Several ways to fit: any of them may be the label's.
-  CHECK(court.lines(versioned("shop/web:v1.4.2-rc1-x", "1.4.2")).empty());
-  CHECK(court.lines(versioned("shop/web:v1.4.2-rc1-x", "1.4.2-rc1")).empty());
+  CHECK(evaluator.lines(versioned("shop/web:v1.4.2-rc1-x", "1.4.2")).empty());
+  CHECK(evaluator.lines(versioned("shop/web:v1.4.2-rc1-x", "1.4.2-rc1")).empty());
   policy.rules.tag_format->images = repositories({"quay.io"});
-  CHECK_FALSE(Court(policy).lines(versioned("shop/web:1.4.3", "1.4.2")).empty());
+  CHECK_FALSE(Evaluator(policy).lines(versioned("shop/web:1.4.3", "1.4.2")).empty());
 }
 
 TEST_CASE("version-label leaves the suffix of an environment out of the version") {
   Policy policy = with_suffixes();
   turn_on(policy, kVersionLabel);
-  const Court court(policy);
-  CHECK(court.lines(versioned("shop/web:v1.4.2-prod", "1.4.2")).empty());
-  CHECK(court.lines(versioned("shop/web:v1.4.2-prod", "1.4.2-prod")).empty());
-  CHECK(court.brief(versioned("shop/web:v1.4.2-prod", "1.4.1")).size() == 1);
-  CHECK(court.lines(versioned("shop/web:latest-prod", "1.4.1")).empty());
+  const Evaluator evaluator(policy);
+  CHECK(evaluator.lines(versioned("shop/web:v1.4.2-prod", "1.4.2")).empty());
+  CHECK(evaluator.lines(versioned("shop/web:v1.4.2-prod", "1.4.2-prod")).empty());
+  CHECK(evaluator.brief(versioned("shop/web:v1.4.2-prod", "1.4.1")).size() == 1);
+  CHECK(evaluator.lines(versioned("shop/web:latest-prod", "1.4.1")).empty());
 }
 
 TEST_CASE("version-label: one of several containers must agree; the others have no say") {
-  const Court court(policy_with({kVersionLabel}));
+  const Evaluator evaluator(policy_with({kVersionLabel}));
   WorkloadBuilder workload = versioned("mesh/proxy:1.20.1", "1.4.2").container("web:v1.4.2", "b");
-  CHECK(court.lines(workload).empty());
-  CHECK(court.judge(workload.image("b", "web:v1.4.3")).findings.at(0).problem ==
+  CHECK(evaluator.lines(workload).empty());
+  CHECK(evaluator.evaluate(workload.image("b", "web:v1.4.3")).findings.at(0).problem ==
         "does not match tag \"1.20.1\" of container \"web\"");
-  CHECK(court
+  CHECK(evaluator
             .lines(WorkloadBuilder::deployment()
                        .label(kVersionLabelKey, "1.4.2")
                        .init_container("setup:3.0.0")
@@ -314,33 +320,37 @@ TEST_CASE("version-label: one of several containers must agree; the others have 
 TEST_CASE("version-label: label and required are settings") {
   Policy policy = policy_with({kVersionLabel});
   policy.rules.version_label->required = true;
-  CHECK(Court(policy).lines(deployment()) ==
+  CHECK(Evaluator(policy).lines(deployment()) ==
         Texts{"version-label  spec.template.metadata.labels: the label "
               "\"app.kubernetes.io/version\" is missing. Add app.kubernetes.io/version: 1.4.2"});
-  CHECK(Court(policy).judge(WorkloadBuilder::deployment().container("web")).findings.at(0).fix ==
-        "Add it with the version that the image has");
+  CHECK(Evaluator(policy)
+            .evaluate(WorkloadBuilder::deployment().container("web"))
+            .findings.at(0)
+            .fix.changes.at(0)
+            .value == "<version>");
   policy.rules.version_label->label = "version";
-  CHECK(Court(policy).lines(deployment().label("version", "1.4.2")).empty());
+  CHECK(Evaluator(policy).lines(deployment().label("version", "1.4.2")).empty());
 }
 
-TEST_CASE("version-label judges an UPDATE when the image or the label changed") {
-  const Court court(policy_with({kVersionLabel}));
+TEST_CASE("version-label evaluates an UPDATE when the image or the label changed") {
+  const Evaluator evaluator(policy_with({kVersionLabel}));
   WorkloadBuilder workload = versioned("web:v1.4.2", "1.4.1");
-  CHECK(court.decision(workload.update()) == Decision::kAllowed);
-  CHECK(court.decision(workload.image("web", "web:v1.4.3")) == Decision::kDenied);
-  CHECK(court.decision(versioned("web:v1.4.2", "1.4.2").update().label(kVersionLabelKey, "1")) ==
-        Decision::kDenied);
+  CHECK(evaluator.decision(workload.update()) == Decision::kAllowed);
+  CHECK(evaluator.decision(workload.image("web", "web:v1.4.3")) == Decision::kDenied);
+  CHECK(
+      evaluator.decision(versioned("web:v1.4.2", "1.4.2").update().label(kVersionLabelKey, "1")) ==
+      Decision::kDenied);
 }
 
-TEST_CASE("version-label: an UPDATE that takes the agreeing image away is judged") {
-  const Court court(policy_with({kVersionLabel}));
+TEST_CASE("version-label: an UPDATE that takes the agreeing image away is evaluated") {
+  const Evaluator evaluator(policy_with({kVersionLabel}));
   const auto agreed = [] {
     return versioned("web:v1.4.2", "1.4.2").container("mesh/proxy:v1.20.1", "proxy").update();
   };
-  CHECK(court.decision(agreed()) == Decision::kAllowed);
-  CHECK(court.decision(agreed().image("web", "web:v1.4.3")) == Decision::kDenied);
-  CHECK(court.decision(agreed().image("web", "web:banana")) == Decision::kDenied);
-  CHECK(court.decision(agreed().no_images().container("mesh/proxy:v1.20.1", "proxy")) ==
+  CHECK(evaluator.decision(agreed()) == Decision::kAllowed);
+  CHECK(evaluator.decision(agreed().image("web", "web:v1.4.3")) == Decision::kDenied);
+  CHECK(evaluator.decision(agreed().image("web", "web:banana")) == Decision::kDenied);
+  CHECK(evaluator.decision(agreed().no_images().container("mesh/proxy:v1.20.1", "proxy")) ==
         Decision::kDenied);
 }
 
@@ -353,22 +363,23 @@ TEST_CASE("required-labels asks for keys, values of a list, or a pattern over th
   Policy policy = policy_with({kRequiredLabels});
   policy.rules.required_labels->labels = {
       {"owner", {}}, {"domain", values({"shop", "search"})}, {"cost", pattern("[0-9]{4}")}};
-  const Court court(policy);
-  CHECK(court.lines(deployment().label("owner", "").label("domain", "shop").label("cost", "0042"))
-            .empty());
-  CHECK(court.lines(deployment()) ==
+  const Evaluator evaluator(policy);
+  CHECK(
+      evaluator.lines(deployment().label("owner", "").label("domain", "shop").label("cost", "0042"))
+          .empty());
+  CHECK(evaluator.lines(deployment()) ==
         Texts{"required-labels  spec.template.metadata.labels: the label \"owner\" is missing. Add "
               "owner: <value>",
               "required-labels  spec.template.metadata.labels: the label \"domain\" is missing. "
               "Add domain: shop or search",
               "required-labels  spec.template.metadata.labels: the label \"cost\" is missing. Add "
-              "cost: <a value that fits [0-9]{4}>"});
-  CHECK(
-      court.lines(deployment().label("owner", "x").label("domain", "hr").label("cost", "x0042")) ==
-      Texts{"required-labels  spec.template.metadata.labels.domain: \"hr\" is not an allowed "
-            "value of the label. Set domain: shop or search",
-            "required-labels  spec.template.metadata.labels.cost: \"x0042\" does not fit the "
-            "pattern [0-9]{4}. Set cost: <a value that fits [0-9]{4}>"});
+              "cost: <a value that matches [0-9]{4}>"});
+  CHECK(evaluator.lines(
+            deployment().label("owner", "x").label("domain", "hr").label("cost", "x0042")) ==
+        Texts{"required-labels  spec.template.metadata.labels.domain: \"hr\" is not an allowed "
+              "value of the label. Set domain: shop or search",
+              "required-labels  spec.template.metadata.labels.cost: \"x0042\" does not match the "
+              "pattern [0-9]{4}. Set cost: <a value that matches [0-9]{4}>"});
 }
 
 TEST_CASE("required-labels: on chooses the pod's labels, the object's, or both") {
@@ -376,7 +387,7 @@ TEST_CASE("required-labels: on chooses the pod's labels, the object's, or both")
   policy.rules.required_labels->labels = {{"owner", values({"a"})}};
   const auto brief = [&](LabelsOn on, const Workload& workload) {
     policy.rules.required_labels->on = on;
-    return Court(policy).brief(workload);
+    return Evaluator(policy).brief(workload);
   };
   const WorkloadBuilder workload = deployment().object_label("owner", "b");
   const std::string of_pod = "required-labels spec.template.metadata.labels";
@@ -391,15 +402,15 @@ TEST_CASE("required-labels: on chooses the pod's labels, the object's, or both")
   CHECK(brief(LabelsOn::kBoth, pod) == Texts{of_object});
 }
 
-TEST_CASE("required-labels judges an UPDATE label by label") {
+TEST_CASE("required-labels evaluates an UPDATE label by label") {
   Policy policy = policy_with({kRequiredLabels});
   policy.rules.required_labels->labels = {{"owner", {}}, {"domain", values({"a"})}};
   policy.rules.required_labels->on = LabelsOn::kBoth;
-  const Court court(policy);
+  const Evaluator evaluator(policy);
   WorkloadBuilder workload = deployment().object_label("owner", "x").object_label("domain", "b");
-  CHECK(court.judge(workload.update()).count(Mode::kEnforce) == 0);
-  CHECK(court.judge(workload.object_label("domain", "c")).count(Mode::kEnforce) == 1);
-  CHECK(court.judge(workload.label("domain", "c")).count(Mode::kEnforce) == 2);
+  CHECK(evaluator.evaluate(workload.update()).count(Mode::kEnforce) == 0);
+  CHECK(evaluator.evaluate(workload.object_label("domain", "c")).count(Mode::kEnforce) == 1);
+  CHECK(evaluator.evaluate(workload.label("domain", "c")).count(Mode::kEnforce) == 2);
 }
 
 }  // namespace

@@ -25,47 +25,50 @@ Policy locking() { return policy_with({kNamespaceEnvironment}); }
 TEST_CASE("B13: a namespace's environment is neither changed nor removed once it is set") {
   Policy policy = locking();
   policy.rules.namespace_environment->break_glass_groups = {"platform-admins", "sre"};
-  const Court court(policy);
+  const Evaluator evaluator(policy);
   CHECK(
-      court.lines(prod_to("dev")) ==
+      evaluator.lines(prod_to("dev")) ==
       Texts{"namespace-environment  metadata.labels.environment: \"dev\" would replace \"prod\", "
             "and a namespace keeps its environment once it is set. Set environment: prod, or make "
             "a new namespace for dev; members of platform-admins or sre may change it"});
-  CHECK(court.lines(prod_update().remove_object_label("environment")) ==
+  CHECK(evaluator.lines(prod_update().remove_object_label("environment")) ==
         Texts{"namespace-environment  metadata.labels: the label \"environment\" (\"prod\") would "
               "be removed, and a namespace keeps its environment once it is set. Keep environment: "
               "prod; members of platform-admins or sre may change it"});
   CHECK(
-      court.lines(prod_to("")) ==
+      evaluator.lines(prod_to("")) ==
       Texts{"namespace-environment  metadata.labels.environment: \"\" would replace \"prod\", and "
             "a namespace keeps its environment once it is set. Keep environment: prod; members "
             "of platform-admins or sre may change it"});
-  CHECK(court.decision(prod_to("dev")) == Decision::kDenied);
+  CHECK(evaluator.decision(prod_to("dev")) == Decision::kDenied);
 }
 
 TEST_CASE("a namespace that is made, gets its first environment or keeps it is let pass") {
-  const Court court(locking());
-  CHECK(court.lines(WorkloadBuilder::the_namespace().object_label("environment", "prod")).empty());
-  CHECK(court.lines(WorkloadBuilder::the_namespace().update().object_label("environment", "prod"))
+  const Evaluator evaluator(locking());
+  CHECK(evaluator.lines(WorkloadBuilder::the_namespace().object_label("environment", "prod"))
             .empty());
-  CHECK(court
+  CHECK(
+      evaluator.lines(WorkloadBuilder::the_namespace().update().object_label("environment", "prod"))
+          .empty());
+  CHECK(evaluator
             .lines(WorkloadBuilder::the_namespace()
                        .object_label("environment", "")
                        .update()
                        .object_label("environment", "prod"))
             .empty());
-  CHECK(court.lines(prod_update()).empty());
-  CHECK(court.lines(prod_update().object_label("team", "b")).empty());
+  CHECK(evaluator.lines(prod_update()).empty());
+  CHECK(evaluator.lines(prod_update().object_label("team", "b")).empty());
 }
 
 TEST_CASE("members of a break-glass group may change a namespace's environment, others not") {
   Policy policy = locking();
-  CHECK_FALSE(Court(policy).lines(prod_to("dev").by_member_of("system:masters")).empty());
+  CHECK_FALSE(Evaluator(policy).lines(prod_to("dev").by_member_of("system:masters")).empty());
   policy.rules.namespace_environment->break_glass_groups = {"platform-admins"};
-  const Court court(policy);
-  CHECK(court.lines(prod_to("dev").by_member_of("dev").by_member_of("platform-admins")).empty());
-  CHECK_FALSE(court.lines(prod_to("dev").by_member_of("platform-admins2")).empty());
-  CHECK_FALSE(court.lines(prod_to("dev").by_member_of("Platform-Admins")).empty());
+  const Evaluator evaluator(policy);
+  CHECK(
+      evaluator.lines(prod_to("dev").by_member_of("dev").by_member_of("platform-admins")).empty());
+  CHECK_FALSE(evaluator.lines(prod_to("dev").by_member_of("platform-admins2")).empty());
+  CHECK_FALSE(evaluator.lines(prod_to("dev").by_member_of("Platform-Admins")).empty());
 }
 
 TEST_CASE("the label of namespace-environment is its own setting, or that of its neighbours") {
@@ -87,40 +90,40 @@ TEST_CASE("the label of namespace-environment is its own setting, or that of its
 
   Policy policy = locking();
   policy.rules.namespace_environment->namespace_label = "corp/env";
-  CHECK(Court(policy).brief(WorkloadBuilder::the_namespace()
-                                .object_label("corp/env", "a")
-                                .update()
-                                .object_label("corp/env", "b")) ==
+  CHECK(Evaluator(policy).brief(WorkloadBuilder::the_namespace()
+                                    .object_label("corp/env", "a")
+                                    .update()
+                                    .object_label("corp/env", "b")) ==
         Texts{"namespace-environment metadata.labels[corp/env]"});
-  CHECK(Court(policy).lines(prod_to("dev")).empty());
+  CHECK(Evaluator(policy).lines(prod_to("dev")).empty());
 }
 
 TEST_CASE("match takes a namespace in by its own name, and by its labels before and after") {
   Policy named = locking();
   restrict_to(named, {"shop", "team-*", "!team-x"});
-  CHECK_FALSE(Court(named).lines(prod_to("dev")).empty());
+  CHECK_FALSE(Evaluator(named).lines(prod_to("dev")).empty());
   const auto update_of = [](std::string_view name) {
     return WorkloadBuilder::the_namespace(name)
         .object_label("environment", "prod")
         .update()
         .object_label("environment", "dev");
   };
-  CHECK_FALSE(Court(named).lines(update_of("team-a")).empty());
-  CHECK(Court(named).lines(update_of("team-x")).empty());
-  CHECK(Court(named).lines(update_of("other")).empty());
+  CHECK_FALSE(Evaluator(named).lines(update_of("team-a")).empty());
+  CHECK(Evaluator(named).lines(update_of("team-x")).empty());
+  CHECK(Evaluator(named).lines(update_of("other")).empty());
 
   Policy selecting = locking();
   selecting.match.namespace_selector = selector("environment", "prod");
   // Out of the selection, and into it, in the request that changes the label itself.
-  CHECK_FALSE(Court(selecting).lines(prod_to("dev")).empty());
-  CHECK_FALSE(Court(selecting).lines(prod_update().remove_object_label("environment")).empty());
-  CHECK_FALSE(Court(selecting)
+  CHECK_FALSE(Evaluator(selecting).lines(prod_to("dev")).empty());
+  CHECK_FALSE(Evaluator(selecting).lines(prod_update().remove_object_label("environment")).empty());
+  CHECK_FALSE(Evaluator(selecting)
                   .lines(WorkloadBuilder::the_namespace()
                              .object_label("environment", "dev")
                              .update()
                              .object_label("environment", "prod"))
                   .empty());
-  CHECK(Court(selecting)
+  CHECK(Evaluator(selecting)
             .lines(WorkloadBuilder::the_namespace()
                        .object_label("environment", "dev")
                        .update()
@@ -129,7 +132,7 @@ TEST_CASE("match takes a namespace in by its own name, and by its labels before 
 
   Policy other = locking();
   other.match.namespace_selector = selector("locked", "true");
-  CHECK_FALSE(Court(other)
+  CHECK_FALSE(Evaluator(other)
                   .lines(WorkloadBuilder::the_namespace()
                              .object_label("environment", "prod")
                              .object_label("locked", "true")
@@ -138,58 +141,60 @@ TEST_CASE("match takes a namespace in by its own name, and by its labels before 
                              .remove_object_label("locked"))
                   .empty());
   // What the cluster's cache says of the namespace plays no part, nor that it says nothing.
-  CHECK(Court(other, {{"locked", "true"}}).lines(prod_to("dev")).empty());
-  CHECK(Court(selecting).without_namespace_labels().decision(prod_to("dev")) == Decision::kDenied);
+  CHECK(Evaluator(other, {{"locked", "true"}}).lines(prod_to("dev")).empty());
+  CHECK(Evaluator(selecting).without_namespace_labels().decision(prod_to("dev")) ==
+        Decision::kDenied);
 }
 
 TEST_CASE("a tenant's policy locks the tenant's own namespace only") {
   Policy policy = locking();
   policy.only_namespace = "shop";
-  CHECK_FALSE(Court(policy).lines(prod_to("dev")).empty());
+  CHECK_FALSE(Evaluator(policy).lines(prod_to("dev")).empty());
   policy.only_namespace = "other";
-  CHECK(Court(policy).lines(prod_to("dev")).empty());
+  CHECK(Evaluator(policy).lines(prod_to("dev")).empty());
 }
 
 TEST_CASE("an exemption that names the rule covers the namespaces it names, until it expires") {
   Policy policy = locking();
   policy.exemptions = {exemption({"*"}, {kNamespaceEnvironment})};
   policy.exemptions[0].namespaces = name_globs({"legacy-*", "shop"});
-  CHECK(Court(policy).lines(prod_to("dev")).empty());
+  CHECK(Evaluator(policy).lines(prod_to("dev")).empty());
   policy.exemptions[0].expires = kToday;
-  const Court expired(policy);
-  const Verdict verdict = expired.judge(prod_to("dev"));
+  const Evaluator expired(policy);
+  const Verdict verdict = expired.evaluate(prod_to("dev"));
   CHECK(verdict.findings.size() == 1);
   CHECK(verdict.expired.size() == 1);
   policy.exemptions[0].expires.reset();
   policy.exemptions[0].namespaces = name_globs({"legacy-*"});
-  CHECK_FALSE(Court(policy).lines(prod_to("dev")).empty());
+  CHECK_FALSE(Evaluator(policy).lines(prod_to("dev")).empty());
   // Passing images over says nothing about namespaces.
   policy.exemptions = {exemption({"*"})};
-  CHECK_FALSE(Court(policy).lines(prod_to("dev")).empty());
+  CHECK_FALSE(Evaluator(policy).lines(prod_to("dev")).empty());
 }
 
-TEST_CASE("rules of workloads never judge a namespace, nor namespace-environment a workload") {
+TEST_CASE("rules of workloads never evaluate a namespace, nor namespace-environment a workload") {
   Policy all;
   all.name = "all";
   for (const RuleType& type : rule_types()) {
     if (!type.key.empty()) turn_on(all, type.id);
   }
-  const Court court(all, {{"environment", "test"}});
-  CHECK(court.brief(prod_to("dev")) == Texts{"namespace-environment metadata.labels.environment"});
-  CHECK(court.lines(prod_update()).empty());
+  const Evaluator evaluator(all, {{"environment", "test"}});
+  CHECK(evaluator.brief(prod_to("dev")) ==
+        Texts{"namespace-environment metadata.labels.environment"});
+  CHECK(evaluator.lines(prod_update()).empty());
   const auto deployment = WorkloadBuilder::deployment()
                               .container("nginx:latest")
                               .object_label("environment", "prod")
                               .update()
                               .object_label("environment", "dev")
                               .image("web", "nginx:edge");
-  const Texts found = court.brief(deployment);
+  const Texts found = evaluator.brief(deployment);
   CHECK_FALSE(found.empty());
   for (const std::string& finding : found) {
     CHECK_FALSE(finding.starts_with("namespace-environment"));
   }
   // A policy without a rule for namespaces has no part in the verdict.
-  CHECK(Court(policy_with({kTagRequired})).judge(prod_to("dev")).policies.empty());
+  CHECK(Evaluator(policy_with({kTagRequired})).evaluate(prod_to("dev")).policies.empty());
 }
 
 TEST_CASE("a refused change of a namespace is told with the namespace's name and the policy's") {
@@ -197,8 +202,8 @@ TEST_CASE("a refused change of a namespace is told with the namespace's name and
   policy.source = {PolicySource::Kind::kConfigMap, "belay-system/production"};
   policy.help_url = "https://platform.example/images";
   const auto update = prod_to("dev");
-  const Court court(policy);
-  CHECK(denial_message(update, court.judge(update)) ==
+  const Evaluator evaluator(policy);
+  CHECK(denial_message(update, evaluator.evaluate(update)) ==
         "Namespace shop: 1 problem, policy \"production\"\n"
         "  namespace-environment  metadata.labels.environment: \"dev\" would replace \"prod\", and "
         "a namespace keeps its environment once it is set. Set environment: prod, or make a new "
@@ -209,8 +214,8 @@ TEST_CASE("a refused change of a namespace is told with the namespace's name and
 TEST_CASE("modes of namespace-environment warn and count as those of other rules") {
   Policy policy = locking();
   policy.rules.namespace_environment->mode = Mode::kWarn;
-  const Court court(policy);
-  const Verdict verdict = court.judge(prod_to("dev"));
+  const Evaluator evaluator(policy);
+  const Verdict verdict = evaluator.evaluate(prod_to("dev"));
   CHECK(verdict.decision() == Decision::kAllowed);
   CHECK(warnings(prod_to("dev"), verdict).size() == 1);
 }

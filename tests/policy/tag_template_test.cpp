@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "policy/gaps.h"
 #include "policy/tag.h"
 
 namespace belay::policy {
@@ -176,15 +177,15 @@ TEST_CASE("a hostile tag ends quickly") {
   CHECK_FALSE(compiled(text).match(std::string(127, 'a') + "Z"));
 }
 
-TEST_CASE("examples fit their templates") {
-  CHECK(compiled("v{version}").example({}) == "v1.4.2");
-  CHECK(compiled("{date}-build").example({}) == "20250405-build");
-  CHECK(compiled("v{version}-{environment}").example({"prod"}) == "v1.4.2-prod");
-  CHECK(compiled("v{version}-{environment}").example({}) == "v1.4.2-dev");
-  CHECK(compiled("v{version}-{environment}").example({"qa"}) == "v1.4.2-dev");
-  CHECK(compiled("{name}.{commit}.{number}.{any}").example({}) == "model.3f9d1c2.42.x");
-  CHECK(compiled("regex:v.*").example({}).empty());
-  CHECK(compiled(std::string(120, 'a') + "{name}{name}").example({}).empty());
+TEST_CASE("a form has a gap for each placeholder, and the environment in place") {
+  CHECK(compiled("v{version}").form({}) == "v<version>");
+  CHECK(compiled("{date}-build").form({}) == "<date>-build");
+  CHECK(compiled("v{version}-{environment}").form({"prod"}) == "v<version>-prod");
+  CHECK(compiled("v{version}-{environment}").form({}) == "v<version>-dev");
+  CHECK(compiled("v{version}-{environment}").form({"qa"}) == "v<version>-dev");
+  CHECK(compiled("{name}.{commit}.{number}.{any}").form({}) == "<name>.<commit>.<number>.<text>");
+  CHECK(compiled("regex:v.*").form({}).empty());
+  CHECK(compiled(std::string(120, 'a') + "{name}{name}").form({}).empty());
 }
 
 TEST_CASE("what no tag can fit is refused at its byte") {
@@ -244,7 +245,7 @@ TEST_CASE("{version} agrees with the reader of versions") {
   }));
 }
 
-TEST_CASE("examples of any template fit it") {
+TEST_CASE("the form of any template fits it with its gaps filled") {
   CHECK(rc::check([] {
     const auto part = rc::gen::elementOf(std::vector<std::string>{
         "{name}", "{number}", "{any}", "-", "v", "_", ".", "1", "rel", "model"});
@@ -256,9 +257,9 @@ TEST_CASE("examples of any template fit it") {
     }
     const auto built = TagTemplate::compile(text, kEnvironments);
     RC_ASSERT(built.has_value());
-    RC_ASSERT(built->match(built->example({"prod"})));
+    RC_ASSERT(built->match(sample_text(built->form({"prod"}))));
     if (built->has_environment()) {
-      RC_ASSERT(built->match_with_environment(built->example({"prod"}), "prod"));
+      RC_ASSERT(built->match_with_environment(sample_text(built->form({"prod"})), "prod"));
     }
   }));
 }

@@ -1,4 +1,4 @@
-// Builds policies for tests in a few words, and judges workloads under them.
+// Builds policies for tests in a few words, and evaluates workloads under them.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -14,6 +14,7 @@
 #include "policy/message.h"
 #include "policy/pinning.h"
 #include "policy/policy_set.h"
+#include "policy/registry_needs.h"
 #include "policy/rules/rule.h"
 
 namespace belay::policy::testing {
@@ -106,44 +107,47 @@ inline constexpr std::chrono::year_month_day kToday =
     std::chrono::year{2026} / std::chrono::June / std::chrono::day{15};
 
 /// Policies in force, and what they say of workloads. Outlives the verdicts it gives.
-class Court {
+class Evaluator {
  public:
-  Court(std::initializer_list<Policy> policies, std::vector<Label> namespace_labels = {})
+  Evaluator(std::initializer_list<Policy> policies, std::vector<Label> namespace_labels = {})
+      : Evaluator(std::vector<Policy>(policies), std::move(namespace_labels)) {}
+  Evaluator(const std::vector<Policy>& policies,  // NOLINT: reads as one
+            std::vector<Label> namespace_labels = {})
       : namespace_labels_(std::move(namespace_labels)) {
     std::vector<std::shared_ptr<const Policy>> all;
     for (const Policy& policy : policies) all.push_back(std::make_shared<const Policy>(policy));
     set_ = make_policy_set(std::move(all));
   }
-  Court(const Policy& policy, std::vector<Label> namespace_labels = {})  // NOLINT: one policy
-      : Court({policy}, std::move(namespace_labels)) {}
+  Evaluator(const Policy& policy, std::vector<Label> namespace_labels = {})  // NOLINT: one policy
+      : Evaluator({policy}, std::move(namespace_labels)) {}
 
-  Court& without_namespace_labels() {
+  Evaluator& without_namespace_labels() {
     known_ = false;
     return *this;
   }
-  Court& on(std::chrono::year_month_day today) {
+  Evaluator& on(std::chrono::year_month_day today) {
     today_ = today;
     return *this;
   }
 
   /// What registries say of the images, in their order.
-  Court& with_facts(std::vector<ImageFacts> facts) {
+  Evaluator& with_facts(std::vector<ImageFacts> facts) {
     facts_ = std::move(facts);
     return *this;
   }
-  Court& offline() {
+  Evaluator& offline() {
     offline_ = true;
     return *this;
   }
-  Court& knowing(const KnownDigests& digests) {
+  Evaluator& knowing(const KnownDigests& digests) {
     known_digests_ = &digests;
     return *this;
   }
 
-  Verdict judge(const Workload& workload) const {
+  Verdict evaluate(const Workload& workload) const {
     const NamespaceFacts ns{.labels = namespace_labels_};
     Verdict verdict;
-    evaluate(set_, workload, facts(ns), verdict);
+    policy::evaluate(set_, workload, facts(ns), verdict);
     return verdict;
   }
   /// What registries are asked about the workload.
@@ -163,7 +167,7 @@ class Court {
   /// Lines of all findings.
   Texts lines(const Workload& workload) const {
     Texts lines;
-    for (const Finding& finding : judge(workload).findings) {
+    for (const Finding& finding : evaluate(workload).findings) {
       lines.push_back(finding_line(finding, false));
     }
     return lines;
@@ -171,12 +175,12 @@ class Court {
   /// "rule field" of all findings.
   Texts brief(const Workload& workload) const {
     Texts found;
-    for (const Finding& finding : judge(workload).findings) {
+    for (const Finding& finding : evaluate(workload).findings) {
       found.push_back(std::string(name_of(finding.rule)) + " " + finding.field);
     }
     return found;
   }
-  Decision decision(const Workload& workload) const { return judge(workload).decision(); }
+  Decision decision(const Workload& workload) const { return evaluate(workload).decision(); }
   const PolicySet& set() const { return set_; }
 
  private:

@@ -165,7 +165,7 @@ TEST_CASE("a denial is logged with uid, rules and code, and an admitted review o
   finding.value = "a\n{\"level\":\"info\"}";
   finding.has_value = true;
   finding.problem = "can move";
-  finding.fix = "Use a version tag";
+  finding.fix.advice = "Use a version tag";
   finding.policies = {&policy};
   verdict.findings = {finding, finding};
   PipedLog piped;

@@ -119,7 +119,7 @@ class Admission::Impl {
     }
     reading_time_->start(review.workload.namespace_name);
     config_map_ = answer_config_map(review, today_(), &*reading_time_);
-    reading_time_->over();  // behind one that took long its namespace rests
+    reading_time_->exhausted();  // behind one that took long its namespace rests
   }
 
   Answer bad_request(ReadError error, std::string& out) {
@@ -150,7 +150,7 @@ class Admission::Impl {
     policy::Facts facts;
     if (time_) {
       time_->start(workload.namespace_name);
-      facts.patience = &*time_;
+      facts.budget = &*time_;
     }
     facts.today = today_();
     facts.ns_problem = learned.ns_problem;
@@ -204,7 +204,7 @@ class Admission::Impl {
   /// What admitted tags point to: of those that a rule compares with the first sighting.
   void remember(const policy::Workload& workload) {
     for (const policy::ImageNeed& need : needs_) {
-      if (!need.sighting || need.image >= image_facts_.size()) continue;
+      if (!need.record || need.image >= image_facts_.size()) continue;
       const std::string& digest = image_facts_[need.image].digest;
       if (digest.empty()) continue;
       if (const auto reference =

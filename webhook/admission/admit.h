@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "policy/evaluate.h"
+#include "policy/registry_needs.h"
 #include "webhook/admission/image_inquiry.h"
 #include "webhook/admission/judging_time.h"
 #include "webhook/admission/mutate.h"

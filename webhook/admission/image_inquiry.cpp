@@ -27,8 +27,7 @@ const Item* find(const std::vector<Item>& items, std::string_view image) {
 }
 
 bool covers(const Item& item, const policy::ImageNeed& need) {
-  return item.digest >= need.digest && item.metadata >= need.metadata &&
-         item.sighting >= need.sighting;
+  return item.digest >= need.digest && item.metadata >= need.metadata && item.record >= need.record;
 }
 
 /// Takes a need into the questions; the text of an image stands there once.
@@ -40,7 +39,7 @@ void want(std::string_view image, const policy::ImageNeed& need, ImageInquiry& w
   }
   item->digest |= need.digest;
   item->metadata |= need.metadata;
-  item->sighting |= need.sighting;
+  item->record |= need.record;
 }
 
 }  // namespace
@@ -104,7 +103,7 @@ policy::ImageFacts ask_one(ImageSource& source, const ImageInquiry& inquiry, con
                                 inquiry.service_account,
                                 {inquiry.pull_secrets.begin(), inquiry.pull_secrets.end()}};
     const policy::ImageNeed need{
-        .image = 0, .digest = item.digest, .metadata = item.metadata, .sighting = item.sighting};
+        .image = 0, .digest = item.digest, .metadata = item.metadata, .record = item.record};
     if (const auto reference = policy::parse_image_reference(item.image)) {
       source.ask(identity, {*reference, need}, deadline, facts);
     }

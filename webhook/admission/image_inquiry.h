@@ -18,8 +18,8 @@ struct ImageInquiry {
   /// One image text; equal texts of a pod are asked about once.
   struct Item {
     std::string image;
-    bool digest = false, metadata = false, sighting = false;  ///< as in policy::ImageNeed
-    policy::ImageFacts facts;                                 ///< once it is answered
+    bool digest = false, metadata = false, record = false;  ///< as in policy::ImageNeed
+    policy::ImageFacts facts;                               ///< once it is answered
   };
   std::string namespace_name, service_account;
   std::vector<std::string> pull_secrets;

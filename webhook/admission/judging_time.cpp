@@ -18,7 +18,7 @@ void JudgingTime::start(std::string_view namespace_name) {
   begun_ = over_ = false;
 }
 
-bool JudgingTime::over() {
+bool JudgingTime::exhausted() {
   if (over_) return true;
   const auto now = Clock::now();
   if (!begun_) {

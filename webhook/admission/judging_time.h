@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "policy/patience.h"
+#include "policy/budget.h"
 
 namespace belay::webhook::admission {
 
@@ -15,7 +15,7 @@ namespace belay::webhook::admission {
 /// of that namespace that makes much work is judged for a while: else whoever sends such objects
 /// would take all the time there is. Objects that make little work are judged as ever. Not
 /// thread-safe.
-class JudgingTime final : public policy::Patience {
+class JudgingTime final : public policy::Budget {
  public:
   struct Limits {
     std::chrono::milliseconds most{250};  ///< CPU time of one object
@@ -26,7 +26,7 @@ class JudgingTime final : public policy::Patience {
   /// Another object comes. \param namespace_name  "" for one outside of namespaces
   void start(std::string_view namespace_name);
 
-  bool over() override;
+  bool exhausted() override;
 
  private:
   using Clock = std::chrono::steady_clock;

@@ -131,11 +131,11 @@ void warn_of_the_end(const Review& review, std::string_view cause, ConfigMapAnsw
 }  // namespace
 
 ConfigMapAnswer answer_config_map(const Review& review, std::chrono::year_month_day today,
-                                  policy::Patience* patience) {
+                                  policy::Budget* budget) {
   ConfigMapAnswer answer;
   const policy::Workload& object = review.workload;
   const bool is_ours = holds_policies(object.labels) || holds_policies(object.old_labels);
-  if (is_ours && patience != nullptr && patience->over()) {
+  if (is_ours && budget != nullptr && budget->exhausted()) {
     if (brings_policies(review)) {
       answer.refusal = subject(review) +
                        ": another policy ConfigMap of this namespace took long to read; try again "

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "policy/patience.h"
+#include "policy/budget.h"
 #include "webhook/admission/review.h"
 
 namespace belay::webhook::admission {
@@ -31,9 +31,9 @@ struct ConfigMapAnswer {
 /// A ConfigMap that is made or changed must hold policies that read, if it carries the label. One
 /// that loses the label, or goes, is let pass with a warning; any other is no business of ours.
 /// \param today  UTC; exemptions that have expired are warned of
-/// \param patience  where none is left nothing is read: new texts are refused, with the request to
+/// \param budget  where none is left nothing is read: new texts are refused, with the request to
 ///     try again, and the rest is let pass. nullptr: endless
 ConfigMapAnswer answer_config_map(const Review& review, std::chrono::year_month_day today,
-                                  policy::Patience* patience = nullptr);
+                                  policy::Budget* budget = nullptr);
 
 }  // namespace belay::webhook::admission

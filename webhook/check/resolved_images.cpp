@@ -10,7 +10,7 @@ namespace {
 
 bool covers(const policy::ImageNeed& asked, const policy::ImageNeed& need) {
   return asked.digest >= need.digest && asked.metadata >= need.metadata &&
-         asked.sighting >= need.sighting;
+         asked.record >= need.record;
 }
 
 }  // namespace
@@ -22,7 +22,7 @@ ResolvedImages::Item& ResolvedImages::want(const policy::ImageReference& referen
   Item& item = items_[reference.canonical()];
   item.wanted.digest |= need.digest;
   item.wanted.metadata |= need.metadata;
-  item.wanted.sighting |= need.sighting;
+  item.wanted.record |= need.record;
   return item;
 }
 

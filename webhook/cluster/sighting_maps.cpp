@@ -99,12 +99,12 @@ class SightingMaps::Impl {
     ledger_.set(*shard, known.entries);
   }
 
-  std::expected<std::optional<policy::Sighting>, std::string> first(std::string_view repository,
-                                                                    std::string_view tag) const {
+  std::expected<std::optional<policy::TagRecord>, std::string> first(std::string_view repository,
+                                                                     std::string_view tag) const {
     return ledger_.first(repository, tag);
   }
 
-  void saw(std::string_view repository, std::string_view tag, const policy::Sighting& sighting) {
+  void saw(std::string_view repository, std::string_view tag, const policy::TagRecord& sighting) {
     if (!ledger_.saw(repository, tag, sighting)) return;
     {
       const std::lock_guard lock(mutex_);
@@ -265,12 +265,12 @@ void SightingMaps::replaced(std::vector<Object> objects) { impl_->replaced(objec
 void SightingMaps::changed(Object object) { impl_->changed(object); }
 void SightingMaps::deleted(const Object& object) { impl_->deleted(object); }
 
-std::expected<std::optional<policy::Sighting>, std::string> SightingMaps::first(
+std::expected<std::optional<policy::TagRecord>, std::string> SightingMaps::first(
     std::string_view repository, std::string_view tag) const {
   return impl_->first(repository, tag);
 }
 void SightingMaps::saw(std::string_view repository, std::string_view tag,
-                       const policy::Sighting& sighting) {
+                       const policy::TagRecord& sighting) {
   impl_->saw(repository, tag, sighting);
 }
 void SightingMaps::stop() { impl_->stop(); }

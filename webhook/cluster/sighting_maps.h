@@ -55,10 +55,10 @@ class SightingMaps final : public WatchSink, public registry::Sightings {
   void changed(Object object) override;
   void deleted(const Object& object) override;
 
-  std::expected<std::optional<policy::Sighting>, std::string> first(
+  std::expected<std::optional<policy::TagRecord>, std::string> first(
       std::string_view repository, std::string_view tag) const override;
   void saw(std::string_view repository, std::string_view tag,
-           const policy::Sighting& sighting) override;
+           const policy::TagRecord& sighting) override;
 
   /// Writes what still waits, unless the API server does not answer, and ends the writing thread.
   void stop();

@@ -42,7 +42,7 @@ class ReadMemory final : public registry::Sightings {
   /// \param entries  nothing where no file was named
   explicit ReadMemory(std::optional<registry::SightingMap> entries)
       : entries_(std::move(entries)) {}
-  std::expected<std::optional<policy::Sighting>, std::string> first(
+  std::expected<std::optional<policy::TagRecord>, std::string> first(
       std::string_view repository, std::string_view tag) const override {
     if (!entries_) return std::unexpected("no file of --tag-history says what it pointed to");
     const auto found = entries_->find(registry::sighting_key(repository, tag));
@@ -50,7 +50,7 @@ class ReadMemory final : public registry::Sightings {
     return found->second;
   }
   void saw(std::string_view /*repository*/, std::string_view /*tag*/,
-           const policy::Sighting& /*sighting*/) override {}
+           const policy::TagRecord& /*sighting*/) override {}
 
  private:
   const std::optional<registry::SightingMap> entries_;

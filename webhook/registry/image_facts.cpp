@@ -80,7 +80,7 @@ ImageFactSource::Credentials ImageFactSource::read_credentials(
 
 void ImageFactSource::take_sighting(const admission::ImageQuestion& question,
                                     policy::ImageFacts& facts) const {
-  if (!question.need.sighting) return;
+  if (!question.need.record) return;
   if (sightings_ == nullptr) {
     return add_problem("belay keeps no tag history here; start it with --cluster or --tag-history",
                        facts);
@@ -88,7 +88,7 @@ void ImageFactSource::take_sighting(const admission::ImageQuestion& question,
   auto first = sightings_->first(question.reference.repository_key(), question.reference.tag);
   if (!first) return add_problem(first.error(), facts);
   facts.first_seen = std::move(*first);
-  facts.sighting_known = true;
+  facts.record_known = true;
 }
 
 bool ImageFactSource::known(const admission::PullIdentity& identity,
@@ -167,7 +167,7 @@ void ImageFactSource::admitted(const admission::PullIdentity& identity,
                                const policy::ImageReference& reference, std::string_view digest) {
   if (sightings_ == nullptr || !reference.has_tag() || digest.empty()) return;
   const std::string repository = reference.repository_key();
-  const policy::Sighting sighting{
+  const policy::TagRecord sighting{
       .digest = std::string(digest),
       .time = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now())};
   if (!reference.has_digest()) return sightings_->saw(repository, reference.tag, sighting);

@@ -190,12 +190,12 @@ class SightingFile::Impl {
     return {};
   }
 
-  std::expected<std::optional<policy::Sighting>, std::string> first(std::string_view repository,
-                                                                    std::string_view tag) const {
+  std::expected<std::optional<policy::TagRecord>, std::string> first(std::string_view repository,
+                                                                     std::string_view tag) const {
     return ledger_.first(repository, tag);
   }
 
-  void saw(std::string_view repository, std::string_view tag, const policy::Sighting& sighting) {
+  void saw(std::string_view repository, std::string_view tag, const policy::TagRecord& sighting) {
     if (!ledger_.saw(repository, tag, sighting)) return;
     {
       const std::lock_guard lock(mutex_);
@@ -299,12 +299,12 @@ std::expected<std::unique_ptr<SightingFile>, std::string> SightingFile::open(
 SightingFile::SightingFile(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 SightingFile::~SightingFile() = default;
 
-std::expected<std::optional<policy::Sighting>, std::string> SightingFile::first(
+std::expected<std::optional<policy::TagRecord>, std::string> SightingFile::first(
     std::string_view repository, std::string_view tag) const {
   return impl_->first(repository, tag);
 }
 void SightingFile::saw(std::string_view repository, std::string_view tag,
-                       const policy::Sighting& sighting) {
+                       const policy::TagRecord& sighting) {
   impl_->saw(repository, tag, sighting);
 }
 

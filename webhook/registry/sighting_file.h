@@ -51,10 +51,10 @@ class SightingFile final : public Sightings {
   SightingFile(const SightingFile&) = delete;
   SightingFile& operator=(const SightingFile&) = delete;
 
-  std::expected<std::optional<policy::Sighting>, std::string> first(
+  std::expected<std::optional<policy::TagRecord>, std::string> first(
       std::string_view repository, std::string_view tag) const override;
   void saw(std::string_view repository, std::string_view tag,
-           const policy::Sighting& sighting) override;
+           const policy::TagRecord& sighting) override;
 
  private:
   class Impl;

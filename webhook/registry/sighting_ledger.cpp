@@ -13,8 +13,8 @@ SightingLedger::SightingLedger(std::size_t shards, ShardOf shard_of, std::size_t
       waiting_(shards) {}
 
 /// In all shards: a line that a person put into the wrong one says what it says.
-std::optional<policy::Sighting> SightingLedger::known(std::string_view key) const {
-  std::optional<policy::Sighting> oldest;
+std::optional<policy::TagRecord> SightingLedger::known(std::string_view key) const {
+  std::optional<policy::TagRecord> oldest;
   for (const Entries& entries : known_) {
     const auto found = entries->find(key);
     if (found == entries->end()) continue;
@@ -23,13 +23,13 @@ std::optional<policy::Sighting> SightingLedger::known(std::string_view key) cons
   return oldest;
 }
 
-std::expected<std::optional<policy::Sighting>, std::string> SightingLedger::first(
+std::expected<std::optional<policy::TagRecord>, std::string> SightingLedger::first(
     std::string_view repository, std::string_view tag) const {
   const std::string key = sighting_key(repository, tag);
   const std::size_t shard = shard_of_(repository);
   const std::lock_guard lock(mutex_);
   if (!read_) return std::unexpected("belay has not read its tag history yet");
-  std::optional<policy::Sighting> oldest = known(key);
+  std::optional<policy::TagRecord> oldest = known(key);
   const auto waits = waiting_[shard].find(key);
   if (waits != waiting_[shard].end() && (!oldest || waits->second.time < oldest->time)) {
     oldest = waits->second;
@@ -38,7 +38,7 @@ std::expected<std::optional<policy::Sighting>, std::string> SightingLedger::firs
 }
 
 bool SightingLedger::saw(std::string_view repository, std::string_view tag,
-                         const policy::Sighting& sighting) {
+                         const policy::TagRecord& sighting) {
   const std::string key = sighting_key(repository, tag);
   const std::size_t shard = shard_of_(repository);
   const std::lock_guard lock(mutex_);

@@ -30,11 +30,11 @@ class SightingLedger {
   SightingLedger(std::size_t shards, ShardOf shard_of, std::size_t max_waiting);
 
   /// As Sightings::first(). What waits counts; of two sightings the older one.
-  std::expected<std::optional<policy::Sighting>, std::string> first(std::string_view repository,
-                                                                    std::string_view tag) const;
+  std::expected<std::optional<policy::TagRecord>, std::string> first(std::string_view repository,
+                                                                     std::string_view tag) const;
   /// \return whether there is something new for who writes: a sighting that waits, or one that
   ///     found no room. Not one that is known, waits already, or can't be written down.
-  bool saw(std::string_view repository, std::string_view tag, const policy::Sighting& sighting);
+  bool saw(std::string_view repository, std::string_view tag, const policy::TagRecord& sighting);
   /// A sentence on those that found no room since the last call; "" where all of them did.
   std::string not_remembered();
 
@@ -50,7 +50,7 @@ class SightingLedger {
   void written(std::size_t shard, const SightingMap& entries);
 
  private:
-  std::optional<policy::Sighting> known(std::string_view key) const;
+  std::optional<policy::TagRecord> known(std::string_view key) const;
 
   const ShardOf shard_of_;
   const std::size_t max_waiting_;

@@ -78,7 +78,7 @@ std::string_view tag_of(std::string_view key) {
   return colon == std::string_view::npos ? std::string_view() : key.substr(colon + 1);
 }
 
-bool can_be_written(std::string_view key, const policy::Sighting& sighting) {
+bool can_be_written(std::string_view key, const policy::TagRecord& sighting) {
   const std::chrono::year_month_day day(std::chrono::floor<std::chrono::days>(sighting.time));
   return day.year() >= std::chrono::year(0) && day.year() <= std::chrono::year(kMaxYear) &&
          key.size() + sighting.digest.size() + kTimeBytes + 2 <= kMaxSightingLine &&
@@ -128,7 +128,7 @@ std::string write_sightings(const SightingMap& entries) {
   return text;
 }
 
-bool keep_older(SightingMap& entries, const std::string& key, const policy::Sighting& sighting) {
+bool keep_older(SightingMap& entries, const std::string& key, const policy::TagRecord& sighting) {
   const auto [there, fresh] = entries.try_emplace(key, sighting);
   if (fresh) return true;
   if (there->second.time <= sighting.time) return false;

@@ -22,7 +22,7 @@
 namespace belay::webhook::registry {
 
 /// First sightings by sighting_key().
-using SightingMap = std::map<std::string, policy::Sighting, std::less<>>;
+using SightingMap = std::map<std::string, policy::TagRecord, std::less<>>;
 
 inline constexpr std::size_t kMaxSightingLine = 1'024;  ///< bytes, without the line's end
 
@@ -34,7 +34,7 @@ std::string_view tag_of(std::string_view key);
 
 /// Whether a line can be written that reads back as the same: a canonical name, a tag, a digest by
 /// the grammar, a year of four digits.
-bool can_be_written(std::string_view key, const policy::Sighting& sighting);
+bool can_be_written(std::string_view key, const policy::TagRecord& sighting);
 
 /// The time of a sighting, as policy::time_text() writes it and in no other form.
 std::optional<std::chrono::sys_seconds> read_sighting_time(std::string_view text);
@@ -52,7 +52,7 @@ ReadSightings read_sightings(std::string_view text);
 std::string write_sightings(const SightingMap& entries);
 
 /// Takes a sighting in where the tag is new or was seen later until now. \return whether it did
-bool keep_older(SightingMap& entries, const std::string& key, const policy::Sighting& sighting);
+bool keep_older(SightingMap& entries, const std::string& key, const policy::TagRecord& sighting);
 
 /// Where there are more entries, or where their text is longer, than may be: forgets the oldest
 /// until a twentieth of the room is free, so that it is not done (and told) with each new tag.

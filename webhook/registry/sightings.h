@@ -21,12 +21,12 @@ class Sightings {
   /// The first sighting of a tag, or nullopt where it is new; what was just seen counts at once.
   /// \param repository  canonical: "docker.io/library/nginx"
   /// \return why nothing can be said (not read yet), as a clause for people
-  virtual std::expected<std::optional<policy::Sighting>, std::string> first(
+  virtual std::expected<std::optional<policy::TagRecord>, std::string> first(
       std::string_view repository, std::string_view tag) const = 0;
   /// A tag was admitted. Only the first one counts; an older sighting that another replica wrote
   /// wins.
   virtual void saw(std::string_view repository, std::string_view tag,
-                   const policy::Sighting& sighting) = 0;
+                   const policy::TagRecord& sighting) = 0;
 };
 
 /// What befell the memory of tags, for the log. Must be thread-safe; called on writing threads.

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 #include <ostream>
 
+#include "policy/fix_text.h"
 #include "policy/policy.h"
 #include "webhook/report/report.h"
 
@@ -26,7 +27,7 @@ Json finding_json(const PlacedFinding& placed) {
   out["container"] = finding.container.empty() ? Json(nullptr) : Json(finding.container);
   out["value"] = finding.has_value ? Json(finding.value) : Json(nullptr);
   out["message"] = finding.problem;
-  out["fix"] = finding.fix;
+  out["fix"] = policy::fix_text(finding);
   out["policies"] = Json::array();
   for (const policy::Policy* policy : finding.policies) out["policies"].push_back(policy->name);
   return out;

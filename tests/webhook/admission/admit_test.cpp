@@ -279,7 +279,8 @@ TEST_CASE("B17: why the namespace is not known is told, and names the request's 
                       Learned{.ns_problem = "the API server did not answer in time"});
   CHECK(answer.unknown_namespace == "shop");
   CHECK(Json::parse(out)["response"]["status"]["message"].get<std::string>().starts_with(
-      "Pod shop/checkout: could not be judged: the labels of namespace \"shop\" are not known: the "
+      "Pod shop/checkout: could not be evaluated: the labels of namespace \"shop\" are not known: "
+      "the "
       "API server did not answer in time. Try again in a moment"));
 }
 

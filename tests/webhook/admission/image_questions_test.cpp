@@ -60,7 +60,7 @@ ImageInquiry inquiry_of(const std::vector<std::string>& images) {
   ImageInquiry inquiry;
   for (const std::string& image : images) {
     inquiry.items.push_back(
-        {.image = image, .digest = true, .metadata = false, .sighting = false, .facts = {}});
+        {.image = image, .digest = true, .metadata = false, .record = false, .facts = {}});
   }
   return inquiry;
 }

@@ -19,25 +19,25 @@ using test::Json;
 TEST_CASE("CPU time that is used up ends the work, and has the namespace rest") {
   JudgingTime time({.most = 0ms, .rest = 3600s});
   time.start("shop");
-  CHECK_FALSE(time.over());  // the first question begins
-  CHECK(time.over());
+  CHECK_FALSE(time.exhausted());  // the first question begins
+  CHECK(time.exhausted());
   time.start("farm");  // another namespace has its own time
-  CHECK_FALSE(time.over());
+  CHECK_FALSE(time.exhausted());
   time.start("shop");
-  CHECK(time.over());
+  CHECK(time.exhausted());
 }
 
 TEST_CASE("a namespace that has rested begins anew, and time that is left goes on") {
   JudgingTime none({.most = 0ms, .rest = 0s});
   for (int i = 0; i < 2; ++i) {
     none.start("shop");
-    CHECK_FALSE(none.over());
-    CHECK(none.over());
+    CHECK_FALSE(none.exhausted());
+    CHECK(none.exhausted());
   }
   JudgingTime plenty({.most = 3600s, .rest = 3600s});
   plenty.start("shop");
-  CHECK_FALSE(plenty.over());
-  CHECK_FALSE(plenty.over());
+  CHECK_FALSE(plenty.exhausted());
+  CHECK_FALSE(plenty.exhausted());
 }
 
 /// A policy of many patterns that no tag fits, for this namespace.
@@ -97,9 +97,10 @@ TEST_CASE("many patterns for many images are given up, whichever list they stand
     };
     CHECK(ask(pod_of(300, "shop")) == Outcome::kUndecided);
     const std::string message = Json::parse(out)["response"]["status"]["message"];
-    CHECK(message.find(
-              "could not be judged: it would take too long, most of all by policy \"many\"") !=
-          std::string::npos);
+    CHECK(
+        message.find(
+            "could not be evaluated: it would take too long, mostly because of policy \"many\"") !=
+        std::string::npos);
     CHECK(ask(pod_of(300, "farm")) == Outcome::kAllowed);    // another namespace's objects
     CHECK(ask(pod_of(300, "shop")) == Outcome::kUndecided);  // at once: the namespace rests
     // What an UPDATE leaves alone passes, whatever it is: finalizers wait for nobody.

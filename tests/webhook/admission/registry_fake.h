@@ -123,7 +123,7 @@ class RegistryFake final : public webhook::admission::ImageSource {
   void answer(const webhook::admission::ImageQuestion& question, policy::ImageFacts& facts) const {
     facts.digest = problem_.empty() ? digest(question.reference) : "";
     facts.problem = problem_;
-    facts.sighting_known = question.need.sighting;
+    facts.record_known = question.need.record;
     if (facts.digest.empty() && facts.problem.empty()) {
       facts.problem = std::string(question.reference.host()) + " has no such tag";
     }

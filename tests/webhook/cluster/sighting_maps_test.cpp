@@ -32,7 +32,7 @@ std::string path_of(std::string_view repository) {
 }
 const std::string kPath = path_of(kRepository);
 
-policy::Sighting at(int second, const std::string& digest = kOld) {
+policy::TagRecord at(int second, const std::string& digest = kOld) {
   return {digest,
           std::chrono::sys_days(std::chrono::year(2026) / 11 / 22) + std::chrono::seconds(second)};
 }
@@ -71,7 +71,7 @@ struct Replica {
   auto first(const std::string& tag = "1.27", const std::string& repository = kRepository) const {
     return maps->first(repository, tag);
   }
-  void saw(const std::string& tag, const policy::Sighting& sighting,
+  void saw(const std::string& tag, const policy::TagRecord& sighting,
            const std::string& repository = kRepository) const {
     maps->saw(repository, tag, sighting);
   }

@@ -78,7 +78,7 @@ class PrivateRegistry final : public RegistryReader {
 
 class Memory final : public Sightings {
  public:
-  std::expected<std::optional<policy::Sighting>, std::string> first(
+  std::expected<std::optional<policy::TagRecord>, std::string> first(
       std::string_view repository, std::string_view tag) const override {
     if (!problem.empty()) return std::unexpected(problem);
     const auto found = seen.find(std::string(repository) + ":" + std::string(tag));
@@ -86,7 +86,7 @@ class Memory final : public Sightings {
     return found->second;
   }
   void saw(std::string_view repository, std::string_view tag,
-           const policy::Sighting& sighting) override {
+           const policy::TagRecord& sighting) override {
     const std::lock_guard lock(mutex);
     seen.emplace(std::string(repository) + ":" + std::string(tag), sighting);
   }
@@ -94,7 +94,7 @@ class Memory final : public Sightings {
     const std::lock_guard lock(mutex);
     return seen.size();
   }
-  std::map<std::string, policy::Sighting> seen;
+  std::map<std::string, policy::TagRecord> seen;
   std::string problem;
   std::mutex mutex;
 };
@@ -134,7 +134,7 @@ struct Setup {
 };
 
 const policy::ImageNeed kNeedDigest = {.digest = true};
-const policy::ImageNeed kNeedAll = {.digest = true, .metadata = true, .sighting = true};
+const policy::ImageNeed kNeedAll = {.digest = true, .metadata = true, .record = true};
 const admission::PullIdentity kShop = {"shop", "", {"pull"}};
 
 policy::ImageFacts ask(ImageFactSource& source, std::string_view image,
@@ -345,7 +345,7 @@ TEST_CASE("labels that can't be read keep nobody from seeing that a tag moved, o
   auto facts = ask(source, kImage, kNeedAll);
   CHECK(facts.problem == "registry.corp has none");
   CHECK(facts.digest == setup.registry.image());
-  CHECK(facts.sighting_known);
+  CHECK(facts.record_known);
   REQUIRE(facts.first_seen);
 
   // The same of a host that is not asked at all.
@@ -353,12 +353,12 @@ TEST_CASE("labels that can't be read keep nobody from seeing that a tag moved, o
   REQUIRE(source.known(kShop, Setup::question(elsewhere, kNeedAll), facts));
   CHECK(facts.problem.find("--registries") != std::string::npos);
   CHECK(facts.digest == kDigest);
-  CHECK(facts.sighting_known);
+  CHECK(facts.record_known);
 
   setup.memory.problem = "the memory of tags was not read yet";
   facts = ask(source, kImage, kNeedAll);
   CHECK(facts.problem == "registry.corp has none; the memory of tags was not read yet");
-  CHECK_FALSE(facts.sighting_known);
+  CHECK_FALSE(facts.record_known);
 }
 
 TEST_CASE("a tag is looked up and remembered under one name, however the host is written") {
@@ -370,7 +370,7 @@ TEST_CASE("a tag is looked up and remembered under one name, however the host is
     policy::ImageFacts facts;
     const std::string image = host + "/shop/web:v1@sha256:" + std::string(64, 'b');
     policy::ImageNeed need;
-    need.sighting = true;
+    need.record = true;
     REQUIRE(source.known(kShop, Setup::question(image, need), facts));
     REQUIRE(facts.first_seen);
     CHECK(facts.first_seen->digest == kDigest);

@@ -29,7 +29,7 @@ const std::string kRepository = "docker.io/library/nginx";
 const std::string kOld = "sha256:" + std::string(64, 'a');
 const std::string kNew = "sha256:" + std::string(64, 'b');
 
-policy::Sighting at(int second, const std::string& digest = kOld) {
+policy::TagRecord at(int second, const std::string& digest = kOld) {
   return {digest,
           std::chrono::sys_days(std::chrono::year(2026) / 11 / 22) + std::chrono::seconds(second)};
 }

@@ -14,7 +14,7 @@ using namespace std::chrono_literals;
 
 const std::string kDigest = "sha256:" + std::string(64, 'a');
 
-policy::Sighting at(int second, const std::string& digest = kDigest) {
+policy::TagRecord at(int second, const std::string& digest = kDigest) {
   return {digest,
           std::chrono::sys_days(std::chrono::year(2026) / 11 / 22) + std::chrono::seconds(second)};
 }

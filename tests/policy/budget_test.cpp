@@ -1,10 +1,11 @@
-// Judging that ends before it is done: wherever it ends, nothing passes for it.
-#include "policy/patience.h"
+// An evaluation that runs out of its budget: wherever it ends, it admits nothing.
+#include "policy/budget.h"
 
 #include <doctest/doctest.h>
 
 #include <string>
 
+#include "policy/fix_text.h"
 #include "policy/policy_reader.h"
 #include "tests/support/policy_builder.h"
 #include "tests/support/workload_builder.h"
@@ -15,10 +16,10 @@ namespace {
 using testing::WorkloadBuilder;
 
 /// Runs out after so many questions.
-class Counting final : public Patience {
+class Counting final : public Budget {
  public:
   explicit Counting(int left) : left_(left) {}
-  bool over() override {
+  bool exhausted() override {
     ran_out_ = left_ == 0;
     if (!ran_out_) --left_;
     return ran_out_;
@@ -65,11 +66,11 @@ std::shared_ptr<const Policy> policy_named(const std::string& name) {
   while (text.contains("NAME")) text.replace(text.find("NAME"), 4, name);
   auto policy = read_policy(text, {});
   REQUIRE_MESSAGE(policy.has_value(), policy.error().front().format("policy"));
-  policy->size = 100'000;  // so that judging is watched, however few images there are
+  policy->size = 100'000;  // so that evaluating is watched, however few images there are
   return std::make_shared<const Policy>(std::move(*policy));
 }
 
-TEST_CASE("wherever patience runs out the verdict is undecided, and else it is the whole one") {
+TEST_CASE("wherever the budget runs out the verdict is undecided or whole") {
   const PolicySet set = make_policy_set({policy_named("a"), policy_named("b")});
   const Workload workload = WorkloadBuilder::pod()
                                 .container("shop/web:prod-1234567", "web")
@@ -84,29 +85,46 @@ TEST_CASE("wherever patience runs out the verdict is undecided, and else it is t
   evaluate(set, workload, facts, whole);
   REQUIRE(whole.findings.size() > 10);
 
-  bool done = false;
   int questions = 0;
-  for (; !done; ++questions) {
-    Counting patience(questions);
-    facts.patience = &patience;
+  for (bool decided = false; !decided; ++questions) {
+    Counting budget(questions);
+    facts.budget = &budget;
     Verdict verdict;
     evaluate(set, workload, facts, verdict);
-    done = !patience.ran_out();
+    decided = verdict.decision() != Decision::kUndecided;
     CAPTURE(questions);
-    CHECK((verdict.decision() == Decision::kUndecided) == !done);
-    CHECK(verdict.findings.size() == (done ? whole.findings.size() : 0));
-    if (!done) {
-      CHECK(verdict.undecided.starts_with("it would take too long, most of all by policy \""));
+    CHECK((decided || budget.ran_out()));
+    CHECK(verdict.findings.size() == (decided ? whole.findings.size() : 0));
+    if (!decided) {
+      CHECK(verdict.undecided.starts_with("it would take too long, mostly because of policy \""));
     }
   }
   CHECK(questions > 100);
+
+  // Once it is decided, what runs out is the search for fixes: they are whole or left out.
+  bool ran_out = true;
+  for (int more = questions; ran_out; more += more / 2) {
+    Counting budget(more);
+    facts.budget = &budget;
+    Verdict verdict;
+    evaluate(set, workload, facts, verdict);
+    ran_out = budget.ran_out();
+    CAPTURE(more);
+    CHECK(verdict.decision() == whole.decision());
+    REQUIRE(verdict.findings.size() == whole.findings.size());
+    for (std::size_t i = 0; i < whole.findings.size(); ++i) {
+      const Fix& fix = verdict.findings[i].fix;
+      const bool left_out = fix.changes.empty() && fix.obstacle.empty();
+      CHECK((left_out || fix_text(verdict.findings[i]) == fix_text(whole.findings[i])));
+    }
+  }
 }
 
-TEST_CASE("an UPDATE that leaves images and labels alone passes where patience runs out") {
+TEST_CASE("an UPDATE that leaves images and labels alone passes where the budget runs out") {
   const PolicySet set = make_policy_set({policy_named("a")});
   const Workload workload = WorkloadBuilder::pod().container("shop/web:v1").update();
   Counting none(0);
-  Facts facts{.offline = true, .patience = &none};
+  Facts facts{.offline = true, .budget = &none};
   const NamespaceFacts ns;
   facts.ns = &ns;
   Verdict verdict;
@@ -117,23 +135,23 @@ TEST_CASE("an UPDATE that leaves images and labels alone passes where patience r
   CHECK(pins.empty());
 }
 
-TEST_CASE("what registries are asked and what is pinned end with patience, too") {
+TEST_CASE("what registries are asked and what is pinned end with the budget, too") {
   const PolicySet set = make_policy_set({policy_named("a")});
   const Workload workload =
       WorkloadBuilder::pod().container("shop/web:v1", "web").container("shop/app:v1", "app");
   const NamespaceFacts ns;
   for (const int left : {0, 1, 2}) {
     Counting asking(left);
-    Facts facts{.ns = &ns, .patience = &asking};
+    Facts facts{.ns = &ns, .budget = &asking};
     std::vector<ImageNeed> needs;
     registry_needs(set, workload, facts, needs);
     CHECK(needs.size() == (left == 2 ? 2 : 0));
     Counting pinning(left);
-    facts.patience = &pinning;
+    facts.budget = &pinning;
     std::vector<Pin> pins;
     CHECK(plan_pins(set, workload, facts, pins) == (left == 2));
     Counting possibly(left);
-    facts.patience = &possibly;
+    facts.budget = &possibly;
     CHECK(plan_possible_pins(set, workload, facts, pins) == (left == 2));
   }
 }
@@ -145,7 +163,7 @@ TEST_CASE("little work of few templates is not watched") {
   const PolicySet set = make_policy_set({std::make_shared<const Policy>(std::move(policy))});
   Counting none(0);
   const NamespaceFacts ns;
-  const Facts facts{.ns = &ns, .offline = true, .patience = &none};
+  const Facts facts{.ns = &ns, .offline = true, .budget = &none};
   Verdict verdict;
   evaluate(set, WorkloadBuilder::pod().container("shop/web:v1"), facts, verdict);
   CHECK(verdict.decision() == Decision::kDenied);
