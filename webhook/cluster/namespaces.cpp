@@ -166,7 +166,7 @@ class Namespaces::Store {
       if (auto object = read_object(*answer); object && object->name == name) {
         return {.object = *std::move(object)};
       }
-      return {.object = std::unexpected("the API server's answer does not read")};
+      return {.object = std::unexpected("the API server's response is invalid")};
     } catch (const std::exception&) {  // who waits must be told all the same
       return {.object = std::unexpected("belay is out of memory")};
     }

@@ -79,7 +79,7 @@ constexpr Row kRows[] = {
     {CURLE_OPERATION_TIMEDOUT, Kind::kTimeout, "no answer in time"},
     {CURLE_PEER_FAILED_VERIFICATION, Kind::kTls, "the server's certificate is not trusted"},
     {CURLE_SSL_CONNECT_ERROR, Kind::kTls, "TLS failed"},
-    {CURLE_SSL_CERTPROBLEM, Kind::kTls, "our client certificate or key does not read"},
+    {CURLE_SSL_CERTPROBLEM, Kind::kTls, "our client certificate or key is invalid"},
     {CURLE_SSL_CIPHER, Kind::kTls, "TLS failed"},
     {CURLE_SSL_CACERT_BADFILE, Kind::kTls, "the authorities to trust do not read"},
     {CURLE_SSL_ISSUER_ERROR, Kind::kTls, "the server's certificate is not trusted"},

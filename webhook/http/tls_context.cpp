@@ -56,7 +56,7 @@ std::expected<void, Error> require_client_certificates(SSL_CTX* context, const s
   }
   const unsigned long last = ERR_peek_last_error();
   if (count == 0 || ERR_GET_REASON(last) != PEM_R_NO_START_LINE) {
-    return std::unexpected(openssl_error("the client CA does not read as PEM certificates"));
+    return std::unexpected(openssl_error("the client CA is not a PEM certificate"));
   }
   ERR_clear_error();
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);

@@ -26,7 +26,7 @@ constexpr std::size_t kTextOverhead = 2 * sizeof(std::string);
 std::unexpected<RegistryError> bad_answer(const Place& place, std::string_view why) {
   return std::unexpected(RegistryError{
       .failure = Failure::kBadAnswer,
-      .message = fmt::format("{} gave an answer that does not read: {}", place.registry, why)});
+      .message = fmt::format("{} sent an invalid response: {}", place.registry, why)});
 }
 
 std::unexpected<RegistryError> too_much(const Place& place) {

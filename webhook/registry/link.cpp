@@ -52,7 +52,7 @@ bool relates(std::string_view relations, std::string_view relation) {
 }  // namespace
 
 std::expected<std::string, std::string> read_next_link(std::string_view value) {
-  const auto broken = [] { return std::unexpected("a Link of it does not read"); };
+  const auto broken = [] { return std::unexpected("its Link header is invalid"); };
   if (value.size() > kMaxHeader) return broken();
   while (true) {
     value.remove_prefix(std::min(value.find_first_not_of(" \t,"), value.size()));

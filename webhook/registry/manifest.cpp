@@ -186,7 +186,7 @@ std::expected<Manifest, std::string> read_manifest(std::string_view body,
   try {
     return manifest_of(parse_object(body, kMaxAnswer), media_type);
   } catch (const Fault& fault) {
-    return std::unexpected("its manifest does not read: " + fault.message);
+    return std::unexpected("its manifest is invalid: " + fault.message);
   }
 }
 
@@ -203,7 +203,7 @@ std::expected<ImageConfig, std::string> read_image_config(std::string_view body)
     if (inner != root.end() && inner->is_object()) config.labels = annotations_of(*inner, "Labels");
     return config;
   } catch (const Fault& fault) {
-    return std::unexpected("its image config does not read: " + fault.message);
+    return std::unexpected("its image config is invalid: " + fault.message);
   }
 }
 
@@ -213,7 +213,7 @@ std::expected<std::vector<Descriptor>, std::string> read_referrers(std::string_v
     for (const json& value : referrers_in(body)) referrers.push_back(descriptor_of(value));
     return referrers;
   } catch (const Fault& fault) {
-    return std::unexpected("its list of referrers does not read: " + fault.message);
+    return std::unexpected("its list of referrers is invalid: " + fault.message);
   }
 }
 
@@ -226,7 +226,7 @@ std::expected<std::string, std::string> merge_referrers(const std::vector<std::s
     }
     return json{{"schemaVersion", 2}, {"manifests", std::move(all)}}.dump();
   } catch (const Fault& fault) {
-    return std::unexpected("its list of referrers does not read: " + fault.message);
+    return std::unexpected("its list of referrers is invalid: " + fault.message);
   }
 }
 

@@ -25,19 +25,19 @@ struct FailureWords {
 /// learns nothing of it.
 constexpr std::array<FailureWords, 14> kFailures = {{
     {"not_listed", "is not among the registries that belay may ask (--registries)"},
-    {"refused_address", "leads to an address that belay does not dial"},
+    {"refused_address", "resolves to an address that belay does not connect to"},
     {"unreachable", "can't be reached"},
-    {"tls", "has no certificate that belay trusts"},
+    {"tls", "has a certificate that belay does not trust"},
     {"timeout", "did not answer in time"},
     {"unauthorized", "has no such image, or does not show it to belay"},
     {"not_found", "has no such image, or does not show it to belay"},
-    {"rate_limited", "has been asked too often and wants a pause"},
-    {"server_error", "has an error of its own"},
-    {"redirect", "leads elsewhere, where belay does not follow"},
+    {"rate_limited", "limits the rate of requests"},
+    {"server_error", "has an internal error"},
+    {"redirect", "redirects to a place that belay does not follow"},
     {"refused_realm", "names a token service that belay may not ask"},
-    {"bad_answer", "gave an answer that does not read"},
-    {"circuit_open", "failed too often a moment ago and is not asked now"},
-    {"busy", "is asked about too many images at once"},
+    {"invalid_response", "sent an invalid response"},
+    {"circuit_open", "failed several times in a row and is not asked for some seconds"},
+    {"busy", "has too many requests waiting"},
 }};
 
 const FailureWords& words_of(Failure failure) {

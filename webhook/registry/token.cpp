@@ -43,7 +43,7 @@ std::expected<Token, std::string> read_token(std::string_view body) {
     }
     return std::unexpected("its answer holds no token");
   } catch (const Fault& fault) {
-    return std::unexpected("its answer does not read: " + fault.message);
+    return std::unexpected("its response is invalid: " + fault.message);
   }
 }
 

@@ -40,7 +40,7 @@ Json index(Json manifests) {
 /// The clause with which a manifest is refused, "" where it is not.
 std::string refusal(const Json& manifest, std::string_view type = {}) {
   const auto read = read_manifest(manifest.dump(), type);
-  constexpr std::string_view kLead = "its manifest does not read: ";
+  constexpr std::string_view kLead = "its manifest is invalid: ";
   if (read) return "";
   REQUIRE(read.error().starts_with(kLead));
   return read.error().substr(kLead.size());

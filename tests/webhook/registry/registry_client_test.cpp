@@ -805,7 +805,7 @@ TEST_CASE("a list of referrers that goes on where belay does not follow is a bad
     link = link_to(target);
     const auto answer = client.referrers(place(), kDigest, soon());
     REQUIRE_FALSE(answer);
-    CHECK(name_of(answer.error().failure) == "bad_answer");
+    CHECK(name_of(answer.error().failure) == "invalid_response");
   }
   for (const char* broken : {"Link: /x; rel=next\r\n", "Link: <x; rel=next\r\n",
                              "Link: <x>; rel=\"next\r\n", "Link: <x> rel=next\r\n"}) {
@@ -834,7 +834,7 @@ TEST_CASE("a list of referrers with more pages or entries than belay reads is a 
     const auto answer = client.referrers(place(), kDigest, soon());
     return answer ? "none" : name_of(answer.error().failure);
   };
-  CHECK(failure() == "bad_answer");
+  CHECK(failure() == "invalid_response");
   CHECK(asked == 16);
   pages = 16;
   CHECK(failure() == "none");
@@ -846,10 +846,10 @@ TEST_CASE("a list of referrers with more pages or entries than belay reads is a 
   last = page;
   CHECK(failure() == "none");
   last = R"({"manifests":[)" + entries + "," + entry + "]}";
-  CHECK(failure() == "bad_answer");
+  CHECK(failure() == "invalid_response");
   page = R"({"x":")" + std::string(kMaxAnswer / 2, 'x') + R"(","manifests":[]})";
   last = page;
-  CHECK(failure() == "bad_answer");
+  CHECK(failure() == "invalid_response");
 }
 
 TEST_CASE("a later page of referrers that is not there is no registry without the API") {
