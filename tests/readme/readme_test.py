@@ -72,9 +72,9 @@ def test_readme_command_works_as_printed(command, output, tree):
 
 def test_readme_names_every_rule_with_its_id():
     text = (TOP / "README.md").read_text()
-    rules = [p for p in (TOP / "policy/rules").glob("*.cpp") if ".judge = judge" in p.read_text()]
-    assert rules
-    for name in sorted(p.stem.replace("_", "-") for p in rules):
+    rules = re.findall(r"ROW\(k\w+, (\w+)\)", (TOP / "policy/rules/rule_id.h").read_text())
+    assert len(rules) > 10
+    for name in (rule.replace("_", "-") for rule in rules):
         assert f"| `{name}` |" in text, f"README.md's table lacks the rule {name}"
 
 
