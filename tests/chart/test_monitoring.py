@@ -64,6 +64,12 @@ def test_alerts_and_dashboard_name_metrics_that_belay_has():
             assert re.sub(r"_(bucket|count|sum)$", "", name) in has, name
 
 
+def test_the_page_for_operators_tells_every_metric():
+    has = set(re.findall(r'{"(belay_\w+)"', next(SOURCES.glob("webhook/**/metrics.cpp")).read_text()))
+    page = (SOURCES / "docs/operations.md").read_text()
+    assert has == set(re.findall(r"`(belay_\w+)", page.split("## What to watch")[1].split("## Image")[0]))
+
+
 def test_every_alert_says_what_is_wrong_and_what_to_do():
     for rule in RULES:
         assert rule["labels"]["severity"] in ("warning", "critical"), rule["alert"]
