@@ -16,6 +16,9 @@ option(BELAY_WERROR "Warnings are errors" ON)
 if(BELAY_WERROR)
   target_compile_options(belay_options INTERFACE -Werror)
 endif()
+# Of every target alike, since some libraries ask for it: a precompiled header serves only those whose
+# macros are its own.
+target_compile_options(belay_options INTERFACE -pthread)
 # Indices and optionals are checked in every build, the shipped one too.
 target_compile_definitions(belay_options INTERFACE _GLIBCXX_ASSERTIONS)
 

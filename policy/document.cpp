@@ -8,9 +8,9 @@
 
 #include <yaml.h>
 
-#include "policy/ascii.h"
 #include "policy/document_text.h"
 #include "policy/document_tree.h"
+#include "policy/text/ascii.h"
 #include "policy/utf16_escapes.h"
 
 namespace belay::policy {

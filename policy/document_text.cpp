@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "policy/utf8.h"
+#include "policy/text/utf8.h"
 
 namespace belay::policy {
 

@@ -11,8 +11,8 @@
 #include <utility>
 
 #include "policy/field_path.h"
-#include "policy/quote.h"
 #include "policy/scalar.h"
+#include "policy/text/quote.h"
 
 namespace belay::policy {
 namespace {

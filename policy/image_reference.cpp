@@ -7,7 +7,7 @@
 #include <cassert>
 #include <cstddef>
 
-#include "policy/ascii.h"
+#include "policy/text/ascii.h"
 
 namespace belay::policy {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "policy/gaps.h"
 #include "policy/image_candidates.h"
-#include "policy/quote.h"
+#include "policy/text/quote.h"
 
 namespace belay::policy {
 

@@ -8,7 +8,7 @@
 
 #include "policy/fix_text.h"
 #include "policy/policy.h"
-#include "policy/quote.h"
+#include "policy/text/quote.h"
 
 namespace belay::policy {
 

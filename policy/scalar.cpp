@@ -6,9 +6,9 @@
 #include <cstdlib>
 #include <string>
 
-#include "policy/ascii.h"
 #include "policy/document.h"
-#include "policy/utf8.h"
+#include "policy/text/ascii.h"
+#include "policy/text/utf8.h"
 
 namespace belay::policy {
 namespace {

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cassert>
 
-#include "policy/ascii.h"
-#include "policy/quote.h"
+#include "policy/text/ascii.h"
+#include "policy/text/quote.h"
 
 namespace belay::policy {
 namespace {

@@ -4,10 +4,10 @@
 #include <array>
 #include <utility>
 
-#include "policy/ascii.h"
 #include "policy/field_path.h"
-#include "policy/quote.h"
-#include "policy/spelling.h"
+#include "policy/text/ascii.h"
+#include "policy/text/quote.h"
+#include "policy/text/spelling.h"
 #include "policy/text_form.h"
 
 namespace belay::policy {

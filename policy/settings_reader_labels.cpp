@@ -5,8 +5,8 @@
 #include <array>
 
 #include "policy/field_path.h"
-#include "policy/quote.h"
 #include "policy/settings_reader.h"
+#include "policy/text/quote.h"
 #include "policy/text_form.h"
 
 namespace belay::policy {

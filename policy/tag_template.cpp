@@ -7,11 +7,11 @@
 #include <algorithm>
 #include <bitset>
 
-#include "policy/ascii.h"
 #include "policy/gaps.h"
 #include "policy/image_reference.h"
 #include "policy/tag.h"
 #include "policy/tag_template_program.h"
+#include "policy/text/ascii.h"
 
 namespace belay::policy {
 

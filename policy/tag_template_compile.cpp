@@ -3,10 +3,10 @@
 #include <cstdint>
 #include <string>
 
-#include "policy/ascii.h"
 #include "policy/image_reference.h"
-#include "policy/spelling.h"
 #include "policy/tag_template_program.h"
+#include "policy/text/ascii.h"
+#include "policy/text/spelling.h"
 
 namespace belay::policy {
 namespace {

@@ -7,10 +7,10 @@
 #include <system_error>
 #include <utility>
 
-#include "policy/ascii.h"
 #include "policy/selector.h"
-#include "policy/spelling.h"
 #include "policy/tag.h"
+#include "policy/text/ascii.h"
+#include "policy/text/spelling.h"
 
 namespace belay::policy {
 namespace {

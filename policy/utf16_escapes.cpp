@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "policy/ascii.h"
+#include "policy/text/ascii.h"
 
 namespace belay::policy {
 namespace {

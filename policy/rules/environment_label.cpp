@@ -2,9 +2,9 @@
 // outside the list. Pure.
 #include <algorithm>
 
-#include "policy/ascii.h"
 #include "policy/rules/rule.h"
 #include "policy/rules/words.h"
+#include "policy/text/ascii.h"
 
 namespace belay::policy {
 

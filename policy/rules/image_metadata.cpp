@@ -6,11 +6,11 @@
 #include <string_view>
 #include <utility>
 
-#include "policy/ascii.h"
-#include "policy/quote.h"
 #include "policy/rules/value_constraint.h"
 #include "policy/rules/words.h"
-#include "policy/time_text.h"
+#include "policy/text/ascii.h"
+#include "policy/text/quote.h"
+#include "policy/text/time_text.h"
 
 namespace belay::policy {
 

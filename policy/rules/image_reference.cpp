@@ -4,10 +4,10 @@
 #include <string>
 #include <utility>
 
-#include "policy/ascii.h"
 #include "policy/gaps.h"
 #include "policy/rules/rule.h"
 #include "policy/rules/words.h"
+#include "policy/text/ascii.h"
 
 namespace belay::policy {
 

@@ -7,7 +7,7 @@
 #include "policy/matching.h"
 #include "policy/rules/registry.h"
 #include "policy/rules/rule.h"
-#include "policy/time_text.h"
+#include "policy/text/time_text.h"
 
 namespace belay::policy {
 

@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "policy/policy.h"
-#include "policy/quote.h"  // the words of every finding
+#include "policy/text/quote.h"  // the words of every finding
 
 namespace belay::policy {
 

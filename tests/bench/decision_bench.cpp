@@ -14,6 +14,7 @@
 #include "webhook/admission/admit.h"
 #include "webhook/admission/review_reader.h"
 #include "webhook/admission/review_writer.h"
+#include "webhook/namespaces/fixed_namespaces.h"
 
 namespace {
 

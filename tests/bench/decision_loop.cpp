@@ -9,6 +9,7 @@
 
 #include "tests/bench/fixture.h"
 #include "webhook/admission/admit.h"
+#include "webhook/namespaces/fixed_namespaces.h"
 
 int main(int argc, char** argv) {
   namespace admission = belay::webhook::admission;
@@ -18,7 +19,7 @@ int main(int argc, char** argv) {
   }
   const std::string text = belay::bench::read_file(argv[1]);
   const auto policies = belay::bench::one_policy();
-  const admission::FixedNamespaces namespaces;
+  const namespaces::FixedNamespaces namespaces;
   admission::Admission decide(namespaces, belay::bench::today);
   std::vector<char> body(text.size() + 1);
   std::string out;

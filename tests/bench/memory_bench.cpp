@@ -19,13 +19,13 @@
 
 #include "policy/policy_reader.h"
 #include "policy/policy_set.h"
-#include "webhook/cluster/namespaces.h"
-#include "webhook/snapshot.h"
+#include "webhook/namespaces/namespaces.h"
+#include "webhook/system/snapshot.h"
 
 namespace {
 
-using belay::webhook::cluster::Namespaces;
-using belay::webhook::cluster::Object;
+using belay::webhook::kube::Object;
+using belay::webhook::namespaces::Namespaces;
 
 constexpr std::size_t kNamespaces = 10'000;
 constexpr double kBar = 12.0;  // MB

@@ -11,12 +11,12 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "webhook/cluster/api_client.h"
-#include "webhook/cluster/watch.h"
+#include "webhook/kube/api_client.h"
+#include "webhook/kube/watch.h"
 
 namespace {
 
-using namespace belay::webhook::cluster;
+using namespace belay::webhook::kube;
 
 void print(const nlohmann::json& line) {
   static std::mutex mutex;

@@ -11,9 +11,9 @@
 #include <sstream>
 #include <string>
 
-#include "policy/time_text.h"
-#include "webhook/cluster/api_client.h"
-#include "webhook/cluster/sighting_maps.h"
+#include "policy/text/time_text.h"
+#include "webhook/kube/api_client.h"
+#include "webhook/tag_history/sighting_maps.h"
 
 namespace {
 
@@ -25,7 +25,7 @@ void print(const nlohmann::json& line) {
   std::cout << line.dump() << std::endl;
 }
 
-void answer(const cluster::SightingMaps& maps, const std::string& repository,
+void answer(const tag_history::SightingMaps& maps, const std::string& repository,
             const std::string& tag) {
   const auto first = maps.first(repository, tag);
   if (!first) return print({{"unknown", first.error()}});
@@ -41,26 +41,26 @@ int main(int argc, char** argv) {
     std::cerr << "usage: remember KUBECONFIG NAMESPACE\n";
     return 2;
   }
-  const auto connection = cluster::kubeconfig_connection(argv[1]);
+  const auto connection = kube::kubeconfig_connection(argv[1]);
   if (!connection) {
     std::cerr << connection.error() << '\n';
     return 2;
   }
-  cluster::ApiClient api(*connection, "belay-tests");
-  cluster::SightingMapsOptions options;
+  kube::ApiClient api(*connection, "belay-tests");
+  tag_history::SightingMapsOptions options;
   options.own_namespace = argv[2];
   options.batch = std::chrono::milliseconds(100);
   options.deadline = std::chrono::milliseconds(1'000);
   options.backoff_min = std::chrono::milliseconds(100);
   options.backoff_max = std::chrono::milliseconds(500);
-  cluster::SightingMaps maps(api, options, [](const registry::SightingsNews& news) {
+  tag_history::SightingMaps maps(api, options, [](const registry::SightingsNews& news) {
     print({{"good", news.good}, {"place", news.place}, {"news", news.what}});
   });
-  cluster::WatchOptions followed = cluster::watch_of_sightings(argv[2]);
+  kube::WatchOptions followed = tag_history::watch_of_sightings(argv[2]);
   followed.silence = std::chrono::milliseconds(3'000);
   followed.backoff_min = std::chrono::milliseconds(50);
   followed.backoff_max = std::chrono::milliseconds(500);
-  cluster::Watch watch(api, followed, maps);
+  kube::Watch watch(api, followed, maps);
   watch.start();
   for (std::string line; std::getline(std::cin, line);) {
     std::istringstream words(line);
@@ -70,7 +70,7 @@ int main(int argc, char** argv) {
     std::string digest;
     std::string time;
     words >> word >> repository >> tag >> digest >> time;
-    const auto when = registry::read_sighting_time(time);
+    const auto when = tag_history::read_sighting_time(time);
     if (word == "saw" && when) maps.saw(repository, tag, {digest, *when});
     if (word == "first") answer(maps, repository, tag);
   }

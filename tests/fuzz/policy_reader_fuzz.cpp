@@ -6,7 +6,7 @@
 
 #include "policy/document.h"
 #include "policy/policy_reader.h"
-#include "webhook/policy_files.h"
+#include "webhook/policies/policy_files.h"
 
 namespace {
 
@@ -45,7 +45,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     require(!read.error().empty());
     for (const auto& error : read.error()) require(!error.message.empty());
   }
-  const auto loaded = webhook::load_policy_text("fuzz", text);
+  const auto loaded = belay::webhook::policies::load_policy_text("fuzz", text);
   require(!loaded.by_file.empty() || !loaded.problems.empty());
   for (const auto& problem : loaded.problems) require(!problem.format().empty());
   return 0;

@@ -11,6 +11,7 @@
 
 #include "tests/webhook/admission/policies.h"
 #include "webhook/admission/admit.h"
+#include "webhook/policies/config_map_review.h"
 
 namespace {
 
@@ -57,7 +58,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         return std::chrono::year_month_day{std::chrono::year{2026}, std::chrono::June,
                                            std::chrono::day{1}};
       },
-      {{"argoproj.io", "Rollout", "spec.template"}, {"example.com", "Fleet", "spec.a.b.pod"}});
+      {{"argoproj.io", "Rollout", "spec.template"}, {"example.com", "Fleet", "spec.a.b.pod"}}, {},
+      {}, belay::webhook::policies::review_config_map);
 
   const std::string original(reinterpret_cast<const char*>(data), size);
   // A buffer of exactly the size that a connection has: the body and the byte behind it.

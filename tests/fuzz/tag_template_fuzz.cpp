@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "policy/gaps.h"
 #include "policy/tag.h"
 #include "policy/tag_template.h"
 
@@ -32,11 +33,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   }
   require(compiled->text() == text);
-  const std::string example = compiled->example({"prod"});
+  const std::string example = belay::policy::sample_text(compiled->form({"prod"}));
   if (!example.empty()) {
     require(compiled->match(example));
     require(!compiled->has_environment() || compiled->match_with_environment(example, "prod"));
-    require(!compiled->has_version() || compiled->match_with_version(example, "1.4.2"));
+    require(!compiled->has_version() ||
+            compiled->match_with_version(example, belay::policy::sample_of("version")));
   }
 
   TagParts parts;

@@ -3,7 +3,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "webhook/cluster/object.h"
+#include "webhook/kube/object.h"
 
 namespace {
 
@@ -14,7 +14,7 @@ void require(bool holds) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace belay::webhook::cluster;
+  using namespace belay::webhook::kube;
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   if (const auto object = read_object(text)) {
     require(!object->name.empty());

@@ -7,7 +7,7 @@
 
 #include "policy/message.h"
 #include "policy/rules/image_metadata.h"
-#include "policy/time_text.h"
+#include "policy/text/time_text.h"
 
 namespace belay::policy::testing {
 namespace {

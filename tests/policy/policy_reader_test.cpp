@@ -12,7 +12,7 @@
 
 #include "policy/notes.h"
 #include "policy/rules/rule.h"
-#include "policy/spelling.h"
+#include "policy/text/spelling.h"
 #include "policy/text_form.h"
 #include "tests/support/sources.h"
 

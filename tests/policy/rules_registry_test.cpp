@@ -4,7 +4,7 @@
 
 #include <memory>
 
-#include "policy/time_text.h"
+#include "policy/text/time_text.h"
 #include "tests/support/policy_builder.h"
 #include "tests/support/workload_builder.h"
 

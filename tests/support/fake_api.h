@@ -1,4 +1,4 @@
-// An API server in memory, for what the rooms of webhook/cluster write: objects by path, resource
+// An API server in memory, for what the rooms above webhook/kube write: objects by path, resource
 // versions that are preconditions, uids, and failures on request. It watches nothing. Thread-safe.
 #pragma once
 
@@ -13,9 +13,9 @@
 #include <string_view>
 #include <vector>
 
-#include "webhook/cluster/api.h"
+#include "webhook/kube/api.h"
 
-namespace belay::webhook::cluster {
+namespace belay::webhook::kube {
 
 class FakeApi final : public Api {
  public:
@@ -172,4 +172,4 @@ class FakeApi final : public Api {
   int last_uid_ = 0;
 };
 
-}  // namespace belay::webhook::cluster
+}  // namespace belay::webhook::kube

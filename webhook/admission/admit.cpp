@@ -10,7 +10,6 @@
 
 #include "policy/image_reference.h"
 #include "policy/pinning.h"
-#include "webhook/admission/policy_config_maps.h"
 #include "webhook/admission/review_writer.h"
 
 namespace belay::webhook::admission {
@@ -60,10 +59,11 @@ class CachedDigests final : public policy::KnownDigests {
 class Admission::Impl {
  public:
   Impl(const NamespaceSource& namespaces, Today today, std::vector<ExtraTemplate> extra_templates,
-       ImageAccess images, std::optional<JudgingTime::Limits> limits)
+       ImageAccess images, std::optional<JudgingTime::Limits> limits, ConfigMapReviewer config_maps)
       : namespaces_(namespaces.reader()),
         today_(std::move(today)),
         images_(std::move(images)),
+        config_maps_(std::move(config_maps)),
         reader_(std::move(extra_templates)) {
     if (!limits) return;
     time_.emplace(*limits);
@@ -93,6 +93,11 @@ class Admission::Impl {
     Answer answer;
     answer.review = &review;
     if (review.is_config_map && endpoint != Endpoint::kMutate) {
+      if (!config_maps_) {
+        return bad_request(
+            {ReadErrorCode::kKind, "ConfigMaps of policies are not read here", "request.kind"},
+            out);
+      }
       answer_policies(review);
       answer.refusal = config_map_.refusal;
       answer.outcome = config_map_.refusal.empty() ? Outcome::kAllowed : Outcome::kDenied;
@@ -114,11 +119,11 @@ class Admission::Impl {
  private:
   void answer_policies(const Review& review) {
     if (!reading_time_) {
-      config_map_ = answer_config_map(review, today_());
+      config_map_ = config_maps_(review, today_(), nullptr);
       return;
     }
     reading_time_->start(review.workload.namespace_name);
-    config_map_ = answer_config_map(review, today_(), &*reading_time_);
+    config_map_ = config_maps_(review, today_(), &*reading_time_);
     reading_time_->exhausted();  // behind one that took long its namespace rests
   }
 
@@ -288,6 +293,7 @@ class Admission::Impl {
   const std::unique_ptr<NamespaceReader> namespaces_;
   const Today today_;
   const ImageAccess images_;
+  const ConfigMapReviewer config_maps_;
   ReviewReader reader_;
   policy::Verdict verdict_;
   std::vector<policy::Label> labels_;
@@ -307,9 +313,9 @@ class Admission::Impl {
 
 Admission::Admission(const NamespaceSource& namespaces, Today today,
                      std::vector<ExtraTemplate> extra_templates, ImageAccess images,
-                     std::optional<JudgingTime::Limits> limits)
+                     std::optional<JudgingTime::Limits> limits, ConfigMapReviewer config_maps)
     : impl_(std::make_unique<Impl>(namespaces, std::move(today), std::move(extra_templates),
-                                   std::move(images), limits)) {}
+                                   std::move(images), limits, std::move(config_maps))) {}
 Admission::~Admission() = default;
 
 Answer Admission::admit(Endpoint endpoint, const policy::PolicySet& policies, std::span<char> body,

@@ -19,6 +19,7 @@
 
 #include "policy/evaluate.h"
 #include "policy/registry_needs.h"
+#include "webhook/admission/config_map_review.h"
 #include "webhook/admission/image_inquiry.h"
 #include "webhook/admission/judging_time.h"
 #include "webhook/admission/mutate.h"
@@ -97,10 +98,11 @@ struct Answer {
 
 class Admission {
  public:
+  /// \param config_maps  left out, a ConfigMap is a bad request
   /// \param limits  of those who answer many; left out, an object takes as long as it takes
   Admission(const NamespaceSource& namespaces, Today today,
             std::vector<ExtraTemplate> extra_templates = {}, ImageAccess images = {},
-            std::optional<JudgingTime::Limits> limits = {});
+            std::optional<JudgingTime::Limits> limits = {}, ConfigMapReviewer config_maps = {});
   ~Admission();
   Admission(const Admission&) = delete;
   Admission& operator=(const Admission&) = delete;
@@ -113,25 +115,6 @@ class Admission {
  private:
   class Impl;
   std::unique_ptr<Impl> impl_;
-};
-
-/// Namespaces with labels from the command line; every namespace is known. All carry
-/// kubernetes.io/metadata.name, as every cluster's do.
-class FixedNamespaces final : public NamespaceSource {
- public:
-  /// `ns:key=value`; adds one label.
-  /// \return what is wrong with the text, or "".
-  std::string add(std::string_view text);
-  void set(std::string_view ns, std::string_view key, std::string_view value);
-  bool find(std::string_view name, std::vector<policy::Label>& labels) const;
-  std::unique_ptr<NamespaceReader> reader() const override;
-
- private:
-  struct Entry {
-    std::string name;
-    std::vector<std::pair<std::string, std::string>> labels;
-  };
-  std::vector<Entry> entries_;  ///< sorted by name
 };
 
 }  // namespace belay::webhook::admission

@@ -6,7 +6,7 @@
 #include <cassert>
 
 #include "policy/workload.h"
-#include "webhook/admission/workload_kinds.h"
+#include "webhook/workload/workload_kinds.h"
 
 namespace belay::webhook::admission {
 namespace {
@@ -60,7 +60,8 @@ FieldTree::FieldTree(const std::vector<ExtraTemplate>& extra_templates) {
   child(owner, "controller", Field::kController, ~PlaceSet{0});
 
   add_place(object, "");
-  for (const WorkloadKind& row : workload_kinds()) add_place(object, row.pod_path);
+  for (const workload::WorkloadKind& row : workload::workload_kinds())
+    add_place(object, row.pod_path);
   for (const ExtraTemplate& extra : extra_templates) add_place(object, extra.path);
 
   add_data(object);

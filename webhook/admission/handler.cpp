@@ -115,12 +115,13 @@ ImageAccess asking(ImageSource* source) {
 AdmissionHandler::AdmissionHandler(const Snapshot<policy::PolicySet>& policies,
                                    const NamespaceSource& namespaces, Today today,
                                    DecisionObserver& observer,
-                                   std::vector<ExtraTemplate> extra_templates, Questions questions)
+                                   std::vector<ExtraTemplate> extra_templates, Questions questions,
+                                   ConfigMapReviewer config_maps)
     : policies_(policies),
       observer_(observer),
       questions_(questions),
       admission_(namespaces, std::move(today), std::move(extra_templates), asking(questions.source),
-                 JudgingTime::Limits()) {}
+                 JudgingTime::Limits(), std::move(config_maps)) {}
 
 void AdmissionHandler::handle(const http::Request& request, http::Response& response) {
   const auto begin = Clock::now();

@@ -15,7 +15,7 @@
 #include "webhook/admission/namespace_questions.h"
 #include "webhook/admission/observer.h"
 #include "webhook/http/server.h"
-#include "webhook/snapshot.h"
+#include "webhook/system/snapshot.h"
 
 namespace belay::webhook::admission {
 
@@ -40,7 +40,8 @@ class AdmissionHandler final : public http::Handler {
   /// Everything handed in by reference or pointer outlives the handler.
   AdmissionHandler(const Snapshot<policy::PolicySet>& policies, const NamespaceSource& namespaces,
                    Today today, DecisionObserver& observer,
-                   std::vector<ExtraTemplate> extra_templates = {}, Questions questions = {});
+                   std::vector<ExtraTemplate> extra_templates = {}, Questions questions = {},
+                   ConfigMapReviewer config_maps = {});
 
   /// 200 with a verdict, 400 for a body that is no review, 415 for another media type, 503 while no
   /// policies have been read. Errors carry {"error": {"code", "message"}}, never a verdict.

@@ -11,7 +11,7 @@
 #include <memory>
 
 #include "webhook/admission/image_inquiry.h"
-#include "webhook/worker_pool.h"
+#include "webhook/system/worker_pool.h"
 
 namespace belay::webhook::admission {
 

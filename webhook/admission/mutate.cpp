@@ -5,11 +5,11 @@
 #include <utility>
 
 #include "policy/message.h"
+#include "policy/text/base64.h"
 #include "webhook/admission/json_out.h"
 #include "webhook/admission/json_patch.h"
 #include "webhook/admission/response_out.h"
 #include "webhook/admission/review_writer.h"
-#include "webhook/base64.h"
 
 namespace belay::webhook::admission {
 namespace {
@@ -204,7 +204,7 @@ Mutation write_mutation(const Review& review, std::span<const PinOutcome> outcom
   std::string patch;
   if (!changes.empty()) {
     std::string text = json_patch(review.workload, changes);
-    patch = base64_encode(text);
+    patch = policy::base64_encode(text);
     mutation.fault = check_patch(std::move(text), review.workload, changes);
     if (!mutation.fault.empty()) {
       write_error("patch", mutation.fault, out);

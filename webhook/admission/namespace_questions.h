@@ -15,7 +15,7 @@
 #include <string_view>
 #include <vector>
 
-#include "webhook/worker_pool.h"
+#include "webhook/system/worker_pool.h"
 
 namespace belay::webhook::admission {
 

@@ -10,10 +10,10 @@
 #include <cstring>
 #include <utility>
 
-#include "policy/utf8.h"
+#include "policy/text/utf8.h"
 #include "webhook/admission/field_tree.h"
 #include "webhook/admission/review_sax.h"
-#include "webhook/admission/workload_kinds.h"
+#include "webhook/workload/workload_kinds.h"
 
 namespace belay::webhook::admission {
 namespace {
@@ -174,12 +174,14 @@ class ReviewReader::Impl {
   }
 
   std::expected<void, ReadError> read_object() {
-    if (review_.kind.group.empty() && review_.kind.kind == kNamespaceKind) return read_namespace();
-    if (review_.kind.group.empty() && review_.kind.kind == kConfigMapKind) {
+    if (review_.kind.group.empty() && review_.kind.kind == workload::kNamespaceKind)
+      return read_namespace();
+    if (review_.kind.group.empty() && review_.kind.kind == workload::kConfigMapKind) {
       return read_config_map();
     }
     std::string_view kind, pod_path;
-    if (const WorkloadKind* row = find_workload_kind(review_.kind.group, review_.kind.kind)) {
+    if (const workload::WorkloadKind* row =
+            workload::find_workload_kind(review_.kind.group, review_.kind.kind)) {
       kind = row->kind;
       pod_path = row->pod_path;
     } else if (const ExtraTemplate* extra = find_extra()) {
@@ -217,11 +219,11 @@ class ReviewReader::Impl {
   /// A namespace is judged by what an UPDATE makes of its labels, whichever subresource it goes
   /// through; being made and being deleted change no label.
   std::expected<void, ReadError> read_namespace() {
-    review_.metric_kind = kNamespaceKind;
+    review_.metric_kind = workload::kNamespaceKind;
     if (review_.operation != Operation::kUpdate) return {};
     review_.judged = true;
     policy::Workload& workload = review_.workload;
-    workload.kind = kNamespaceKind;
+    workload.kind = workload::kNamespaceKind;
     workload.is_namespace = true;
     workload.is_update = true;
     workload.namespace_name = workload.name = sax_.text(Text::kName);
@@ -233,11 +235,11 @@ class ReviewReader::Impl {
 
   /// The texts of a ConfigMap before and after. DELETE has the old one only.
   std::expected<void, ReadError> read_config_map() {
-    review_.metric_kind = kConfigMapKind;
+    review_.metric_kind = workload::kConfigMapKind;
     if (review_.operation == Operation::kConnect) return {};
     review_.is_config_map = true;
     policy::Workload& workload = review_.workload;
-    workload.kind = kConfigMapKind;
+    workload.kind = workload::kConfigMapKind;
     workload.namespace_name = sax_.text(Text::kNamespace);
     workload.name = sax_.text(Text::kName);
     workload.generate_name = sax_.new_object().generate_name;

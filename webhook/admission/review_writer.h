@@ -4,9 +4,9 @@
 
 #include <string>
 #include <string_view>
-#include "webhook/admission/policy_config_maps.h"
 
 #include "policy/verdict.h"
+#include "webhook/admission/config_map_review.h"
 #include "webhook/admission/review.h"
 
 namespace belay::webhook::admission {

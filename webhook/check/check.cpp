@@ -8,6 +8,8 @@
 #include "policy/document.h"
 #include "policy/message.h"
 #include "webhook/check/object_review.h"
+#include "webhook/namespaces/fixed_namespaces.h"
+#include "webhook/policies/config_map_review.h"
 
 namespace belay::webhook::check {
 namespace {
@@ -22,7 +24,7 @@ report::Place place_of(const report::Place& origin, Position position) {
 
 }  // namespace
 
-void learn_namespaces(std::string_view text, admission::FixedNamespaces& namespaces) {
+void learn_namespaces(std::string_view text, namespaces::FixedNamespaces& namespaces) {
   for (const Chunk& chunk : split_stream(text)) {
     if (chunk.text.find("Namespace") == std::string_view::npos) continue;
     const auto documents = policy::read_documents(chunk.text);
@@ -49,7 +51,8 @@ Checker::Checker(const policy::PolicySet& policies, const admission::NamespaceSo
     : policies_(policies),
       default_namespace_(std::move(default_namespace)),
       extra_templates_(std::move(extra_templates)),
-      admission_(namespaces, std::move(today), extra_templates_, std::move(images)) {}
+      admission_(namespaces, std::move(today), extra_templates_, std::move(images), std::nullopt,
+                 policies::review_config_map) {}
 
 admission::ImageAccess Checker::offline() {
   admission::ImageAccess images;

@@ -11,13 +11,14 @@
 #include "policy/policy.h"
 #include "webhook/admission/admit.h"
 #include "webhook/check/manifest.h"
+#include "webhook/namespaces/fixed_namespaces.h"
 #include "webhook/report/report.h"
 
 namespace belay::webhook::check {
 
 /// Adds the labels of the Namespace objects among the manifests. What does not read is passed over
 /// here; check() reports it.
-void learn_namespaces(std::string_view text, admission::FixedNamespaces& namespaces);
+void learn_namespaces(std::string_view text, namespaces::FixedNamespaces& namespaces);
 
 class Checker {
  public:

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "webhook/admission/workload_kinds.h"
+#include "webhook/workload/workload_kinds.h"
 
 namespace belay::webhook::check {
 namespace {
@@ -30,7 +30,7 @@ std::string object_problem(const ManifestObject& object) {
 
 bool is_judged(const ManifestObject& object,
                const std::vector<admission::ExtraTemplate>& extra_templates) {
-  return admission::find_workload_kind(object.group(), object.kind) != nullptr ||
+  return workload::find_workload_kind(object.group(), object.kind) != nullptr ||
          std::ranges::any_of(extra_templates, [&](const admission::ExtraTemplate& extra) {
            return extra.group == object.group() && extra.kind == object.kind;
          });

@@ -9,9 +9,9 @@
 #include <ostream>
 
 #include "certs/key_pair.h"
+#include "webhook/certificates/serving_certificate.h"
 #include "webhook/command/certs_show.h"
 #include "webhook/command/command.h"
-#include "webhook/serving_certificate.h"
 
 namespace belay::webhook::command {
 namespace {
@@ -37,13 +37,13 @@ int run_ensure(const CertsOptions& options, bool renew, Streams& streams) {
     return fail_certs(streams, fmt::format("{} is no directory", options.directory));
   }
   // A directory that was named by mistake would get a CA that no cluster trusts.
-  if (renew && !fs::exists(fs::path(options.directory) / kAuthorityFile, ignored)) {
+  if (renew && !fs::exists(fs::path(options.directory) / certificates::kAuthorityFile, ignored)) {
     return fail_certs(
         streams, fmt::format("{} holds no {} to renew under; create it with: belay certs create "
                              "--dir {}",
-                             options.directory, kAuthorityFile, options.directory));
+                             options.directory, certificates::kAuthorityFile, options.directory));
   }
-  const auto done = ensure_directory_certificates(
+  const auto done = certificates::ensure_directory_certificates(
       options.directory,
       {.names = options.names, .life = std::chrono::days(options.days), .renew = renew},
       std::chrono::system_clock::now());
@@ -51,12 +51,12 @@ int run_ensure(const CertsOptions& options, bool renew, Streams& streams) {
   const auto leaf = certs::read_certificates(done->leaf.certificate);
   if (!leaf) return fail_certs(streams, leaf.error().message);
   if (done->new_authority) {
-    streams.out << fmt::format("{}/{}: new CA\n", options.directory, kAuthorityFile);
+    streams.out << fmt::format("{}/{}: new CA\n", options.directory, certificates::kAuthorityFile);
   }
-  streams.out << fmt::format("{}/{}: {}, for {}, until {}\n", options.directory, kCertificateFile,
-                             done->new_leaf ? "issued" : "kept, it is valid",
-                             fmt::join(leaf->front().names, ", "),
-                             day_text(leaf->front().not_after));
+  streams.out << fmt::format(
+      "{}/{}: {}, for {}, until {}\n", options.directory, certificates::kCertificateFile,
+      done->new_leaf ? "issued" : "kept, it is valid", fmt::join(leaf->front().names, ", "),
+      day_text(leaf->front().not_after));
   if (done->new_authority) {
     streams.out << fmt::format(
         "\nPut the CA into the webhook configurations' clientConfig.caBundle:\n"

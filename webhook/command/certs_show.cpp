@@ -13,11 +13,11 @@
 
 #include "certs/rotation.h"
 #include "policy/document.h"
-#include "webhook/base64.h"
-#include "webhook/cluster/certificate_secret.h"
-#include "webhook/cluster/object.h"
+#include "policy/text/base64.h"
+#include "webhook/certificates/certificate_secret.h"
+#include "webhook/certificates/serving_certificate.h"
 #include "webhook/command/standard_input.h"
-#include "webhook/serving_certificate.h"
+#include "webhook/kube/object.h"
 
 namespace belay::webhook::command {
 namespace {
@@ -143,26 +143,27 @@ bool is_directory(const std::string& path) {
 }
 
 std::expected<std::string, certs::Error> read_text(const std::string& path, std::istream& in) {
-  if (path != kStandardInput) return read_pem_file(path);
+  if (path != kStandardInput) return certificates::read_pem_file(path);
   auto text = read_standard_input(in);
   if (!text) return std::unexpected(certs::Error{text.error()});
   return std::move(*text);
 }
 
 /// What a Secret's manifest holds, JSON or YAML; nothing where the text is something else.
-std::optional<cluster::Object> read_secret(const std::string& text) {
+std::optional<kube::Object> read_secret(const std::string& text) {
   const auto documents = policy::read_documents(text);
   if (!documents || documents->empty()) return std::nullopt;
   const policy::Node& root = documents->front().root;
   const policy::Node* const kind = root.find("kind");
   if (kind == nullptr || kind->text != "Secret") return std::nullopt;
-  cluster::Object secret;
+  kube::Object secret;
   if (const policy::Node* const metadata = root.find("metadata")) {
     if (const policy::Node* const name = metadata->find("name")) secret.name = name->text;
   }
   if (const policy::Node* const data = root.find("data")) {
     for (std::size_t i = 0; i < data->keys.size(); ++i) {
-      secret.data[data->keys[i].text] = base64_decode(data->items[i].text).value_or("no base64");
+      secret.data[data->keys[i].text] =
+          policy::base64_decode(data->items[i].text).value_or("no base64");
     }
   }
   return secret;
@@ -176,11 +177,11 @@ bool all_valid(const Show& show) {
   });
 }
 
-int show_secret(const cluster::Object& secret, const CertsShowOptions& options, Streams& streams) {
-  const certs::Holding holding = cluster::holding_of(secret);
+int show_secret(const kube::Object& secret, const CertsShowOptions& options, Streams& streams) {
+  const certs::Holding holding = certificates::holding_of(secret);
   Show show{.places = {}, .holding = &holding};
-  const std::array places{std::pair{cluster::kAuthoritiesKey, &holding.authorities},
-                          std::pair{cluster::kLeafKey, &holding.certificate}};
+  const std::array places{std::pair{certificates::kAuthoritiesKey, &holding.authorities},
+                          std::pair{certificates::kLeafKey, &holding.certificate}};
   bool good = true;
   const auto complain = [&](const std::string& problem) {
     streams.err << fmt::format("belay certs: Secret {}: {}\n", secret.name, problem);
@@ -209,22 +210,23 @@ int show_secret(const cluster::Object& secret, const CertsShowOptions& options, 
 
 int show_ca_bundle(const CertsShowOptions& options, Streams& streams) {
   const std::string file = is_directory(options.path)
-                               ? fmt::format("{}/{}", options.path, kAuthorityFile)
+                               ? fmt::format("{}/{}", options.path, certificates::kAuthorityFile)
                                : options.path;
   auto pem = read_text(file, streams.in);
   if (!pem) return fail_certs(streams, pem.error().message);
-  if (const auto secret = read_secret(*pem)) *pem = cluster::holding_of(*secret).authorities;
+  if (const auto secret = read_secret(*pem)) *pem = certificates::holding_of(*secret).authorities;
   if (const auto read = certs::read_certificates(*pem); !read) {
     return fail_certs(streams, fmt::format("{}: {}", file, read.error().message));
   }
-  streams.out << base64_encode(*pem) << '\n';
+  streams.out << policy::base64_encode(*pem) << '\n';
   return kExitClean;
 }
 
 /// The certificate files that `path` stands for.
 std::vector<std::string> certificate_files(const std::string& path) {
   if (!is_directory(path)) return {path};
-  return {fmt::format("{}/{}", path, kAuthorityFile), fmt::format("{}/{}", path, kCertificateFile)};
+  return {fmt::format("{}/{}", path, certificates::kAuthorityFile),
+          fmt::format("{}/{}", path, certificates::kCertificateFile)};
 }
 
 }  // namespace

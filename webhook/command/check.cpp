@@ -19,10 +19,11 @@
 #include "webhook/command/manifest_inputs.h"
 #include "webhook/command/progress_line.h"
 #include "webhook/command/registry_options.h"
+#include "webhook/namespaces/fixed_namespaces.h"
 #include "webhook/registry/image_facts.h"
 #include "webhook/registry/resolver.h"
-#include "webhook/registry/sighting_file.h"
 #include "webhook/report/report.h"
+#include "webhook/tag_history/sighting_file.h"
 
 namespace belay::webhook::command {
 namespace {
@@ -40,12 +41,12 @@ struct CheckOptions {
 class ReadMemory final : public registry::Sightings {
  public:
   /// \param entries  nothing where no file was named
-  explicit ReadMemory(std::optional<registry::SightingMap> entries)
+  explicit ReadMemory(std::optional<tag_history::SightingMap> entries)
       : entries_(std::move(entries)) {}
   std::expected<std::optional<policy::TagRecord>, std::string> first(
       std::string_view repository, std::string_view tag) const override {
     if (!entries_) return std::unexpected("no file of --tag-history says what it pointed to");
-    const auto found = entries_->find(registry::sighting_key(repository, tag));
+    const auto found = entries_->find(tag_history::sighting_key(repository, tag));
     if (found == entries_->end()) return std::nullopt;
     return found->second;
   }
@@ -53,7 +54,7 @@ class ReadMemory final : public registry::Sightings {
            const policy::TagRecord& /*sighting*/) override {}
 
  private:
-  const std::optional<registry::SightingMap> entries_;
+  const std::optional<tag_history::SightingMap> entries_;
 };
 
 /// What --resolve asks, and through what; kept together because each rests on the one before.
@@ -86,9 +87,9 @@ std::string problem_of(const CheckOptions& options) {
 std::unique_ptr<Resolving> make_resolving(const CheckOptions& options, Streams& streams) {
   auto out = std::make_unique<Resolving>();
   auto access = load_registries(options.registries, streams);
-  std::optional<registry::SightingMap> memory;
+  std::optional<tag_history::SightingMap> memory;
   if (!options.sightings.empty()) {
-    auto read = registry::read_sighting_file(options.sightings);
+    auto read = tag_history::read_sighting_file(options.sightings);
     if (!read) {
       streams.err << "--tag-history: " << policy::escape(read.error()) << '\n';
       return nullptr;
@@ -176,7 +177,7 @@ int run_check(const CheckOptions& options, Streams& streams) {
     streams.err << "belay check: " << problem << "\nTry: belay check --help\n";
     return kExitError;
   }
-  auto policies = load_policies(options.judging, streams);
+  auto policies = read_policies(options.judging, streams);
   const auto extra = read_extra_templates(options.judging, streams);
   if (!policies || !extra) return kExitError;
   std::unique_ptr<Resolving> resolving;
@@ -188,7 +189,7 @@ int run_check(const CheckOptions& options, Streams& streams) {
 
   report::Report report;
   const std::vector<InputFile> files = read_inputs(paths, streams.in, report.errors);
-  admission::FixedNamespaces namespaces;
+  namespaces::FixedNamespaces namespaces;
   for (const InputFile& file : files) check::learn_namespaces(file.text, namespaces);
   if (!add_namespaces(options.judging, namespaces, streams)) return kExitError;
 

@@ -8,7 +8,8 @@
 #include "policy/message.h"
 #include "policy/policy_reader.h"
 #include "policy/policy_set.h"
-#include "webhook/config.h"
+#include "webhook/namespaces/fixed_namespaces.h"
+#include "webhook/serve/config.h"
 
 namespace belay::webhook::command {
 
@@ -23,14 +24,14 @@ void declare_judging(CLI::App& app, JudgingOptions& options, const std::string& 
       ->type_name("GROUP/KIND:PATH");
 }
 
-void print_problem(const PolicyProblem& problem, std::ostream& out) {
+void print_problem(const policies::PolicyProblem& problem, std::ostream& out) {
   if (problem.errors.empty()) out << policy::escape(problem.format()) << '\n';
   for (const policy::PolicyError& error : problem.errors) {
     out << policy::escape(error.format(problem.file)) << '\n';
   }
 }
 
-std::optional<policy::PolicySet> load_policies(const JudgingOptions& options, Streams& streams) {
+std::optional<policy::PolicySet> read_policies(const JudgingOptions& options, Streams& streams) {
   std::vector<std::shared_ptr<const policy::Policy>> policies;
   if (options.policies.empty()) {
     streams.err << "no --policy given: judging by the built-in policy (tag-required and "
@@ -38,8 +39,9 @@ std::optional<policy::PolicySet> load_policies(const JudgingOptions& options, St
     policies.push_back(std::make_shared<const policy::Policy>(policy::builtin_policy()));
     return policy::make_policy_set(std::move(policies));
   }
-  const LoadedPolicies loaded = webhook::load_policies(options.policies);
-  for (const PolicyProblem& problem : loaded.problems) print_problem(problem, streams.err);
+  const policies::LoadedPolicies loaded = policies::load_policies(options.policies);
+  for (const policies::PolicyProblem& problem : loaded.problems)
+    print_problem(problem, streams.err);
   if (!loaded.problems.empty()) return std::nullopt;
   for (const auto& [file, policy] : loaded.by_file) policies.push_back(policy);
   if (policies.empty()) {
@@ -49,7 +51,7 @@ std::optional<policy::PolicySet> load_policies(const JudgingOptions& options, St
   return policy::make_policy_set(std::move(policies));
 }
 
-bool add_namespaces(const JudgingOptions& options, admission::FixedNamespaces& namespaces,
+bool add_namespaces(const JudgingOptions& options, namespaces::FixedNamespaces& namespaces,
                     Streams& streams) {
   for (const std::string& text : options.namespace_labels) {
     if (const std::string problem = namespaces.add(text); !problem.empty()) {
@@ -63,7 +65,7 @@ bool add_namespaces(const JudgingOptions& options, admission::FixedNamespaces& n
 std::optional<std::vector<admission::ExtraTemplate>> read_extra_templates(
     const JudgingOptions& options, Streams& streams) {
   std::vector<std::string> problems;
-  auto extra = parse_extra_templates(options.extra_templates, problems);
+  auto extra = serve::parse_extra_templates(options.extra_templates, problems);
   for (const std::string& problem : problems) streams.err << problem << '\n';
   if (!problems.empty()) return std::nullopt;
   return extra;

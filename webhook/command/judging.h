@@ -11,7 +11,8 @@
 #include "policy/policy.h"
 #include "webhook/admission/admit.h"
 #include "webhook/command/command.h"
-#include "webhook/policy_files.h"
+#include "webhook/namespaces/fixed_namespaces.h"
+#include "webhook/policies/policy_files.h"
 
 namespace belay::webhook::command {
 
@@ -29,14 +30,14 @@ void declare_judging(CLI::App& app, JudgingOptions& options,
 
 /// Lines `file:line:column: path: what is wrong`, escaped: a policy may come from anybody, and can
 /// neither paint a terminal nor write a line of its own.
-void print_problem(const PolicyProblem& problem, std::ostream& out);
+void print_problem(const policies::PolicyProblem& problem, std::ostream& out);
 
 /// The policies of --policy; the built-in one where none is given, which `streams.err` is told.
 /// \return nothing where a policy does not read: every error has been printed.
-std::optional<policy::PolicySet> load_policies(const JudgingOptions& options, Streams& streams);
+std::optional<policy::PolicySet> read_policies(const JudgingOptions& options, Streams& streams);
 
 /// Adds the labels of --namespace-labels. \return false where one is wrong: it has been printed.
-bool add_namespaces(const JudgingOptions& options, admission::FixedNamespaces& namespaces,
+bool add_namespaces(const JudgingOptions& options, namespaces::FixedNamespaces& namespaces,
                     Streams& streams);
 
 /// The custom resources of --extra-template. \return nothing where one is wrong: it has been

@@ -16,7 +16,7 @@
 #include "webhook/command/command.h"
 #include "webhook/command/judging.h"
 #include "webhook/command/standard_input.h"
-#include "webhook/policy_files.h"
+#include "webhook/policies/policy_files.h"
 
 namespace belay::webhook::command {
 namespace {
@@ -36,7 +36,7 @@ struct Reading {
 
 struct Result {
   std::vector<Reading> policies;
-  std::vector<PolicyProblem> problems;
+  std::vector<policies::PolicyProblem> problems;
 };
 
 /// How many rules a policy names; image-reference is always on and counts as none.
@@ -48,15 +48,15 @@ std::size_t count_rules(const policy::Policy& policy) {
 }
 
 Result read(const LintOptions& options, Streams& streams) {
-  LoadedPolicies loaded;
+  policies::LoadedPolicies loaded;
   std::vector<std::string> files;
   for (const auto& path : options.paths) {
     if (path != "-") files.push_back(path);
   }
-  if (!files.empty()) loaded = webhook::load_policies(files);
+  if (!files.empty()) loaded = policies::load_policies(files);
   if (files.size() != options.paths.size()) {
     if (const auto text = read_standard_input(streams.in)) {
-      auto piped = load_policy_text("-", *text);
+      auto piped = policies::load_policy_text("-", *text);
       loaded.by_file.merge(piped.by_file);
       std::ranges::move(piped.problems, std::back_inserter(loaded.problems));
     } else {
@@ -128,7 +128,9 @@ int run_lint(const LintOptions& options, Streams& streams) {
   } else {
     write_text(result, streams);
   }
-  const auto unreadable = [](const PolicyProblem& problem) { return problem.errors.empty(); };
+  const auto unreadable = [](const policies::PolicyProblem& problem) {
+    return problem.errors.empty();
+  };
   if (std::ranges::any_of(result.problems, unreadable)) return kExitError;
   return result.problems.empty() ? kExitClean : kExitFindings;
 }

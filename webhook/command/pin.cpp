@@ -21,8 +21,9 @@
 #include "webhook/check/unified_diff.h"
 #include "webhook/command/pin_output.h"
 #include "webhook/command/progress_line.h"
+#include "webhook/namespaces/fixed_namespaces.h"
 #include "webhook/registry/resolver.h"
-#include "webhook/replace_file.h"
+#include "webhook/system/replace_file.h"
 
 namespace belay::webhook::command {
 namespace {
@@ -41,7 +42,7 @@ int refuse(Streams& streams, std::string_view problem) {
 class Chooser {
  public:
   /// \param policies  nullptr: every image is meant
-  Chooser(const policy::PolicySet* policies, const admission::FixedNamespaces& namespaces)
+  Chooser(const policy::PolicySet* policies, const namespaces::FixedNamespaces& namespaces)
       : policies_(policies), namespaces_(namespaces) {}
 
   void operator()(const policy::Workload& workload, std::vector<bool>& chosen) {
@@ -62,7 +63,7 @@ class Chooser {
 
  private:
   const policy::PolicySet* policies_;
-  const admission::FixedNamespaces& namespaces_;
+  const namespaces::FixedNamespaces& namespaces_;
   std::vector<policy::Label> labels_;
   std::vector<policy::Pin> pins_;
 };
@@ -153,7 +154,7 @@ int run_pin(const PinOptions& options, const MakeReader& make_reader, Streams& s
   const auto extra = read_extra_templates(options.judging, streams);
   const auto access = load_registries(options.registries, streams);
   std::optional<policy::PolicySet> policies;
-  if (!options.judging.policies.empty()) policies = load_policies(options.judging, streams);
+  if (!options.judging.policies.empty()) policies = read_policies(options.judging, streams);
   if (!extra || !access || (!policies && !options.judging.policies.empty())) return kExitError;
   if (policies && std::ranges::none_of(policies->policies,
                                        [](const auto& policy) { return policy->pin.enabled; })) {
@@ -163,7 +164,7 @@ int run_pin(const PinOptions& options, const MakeReader& make_reader, Streams& s
   PinRun run;
   run.check = options.check;
   std::vector<InputFile> inputs = read_inputs(paths, streams.in, run.errors);
-  admission::FixedNamespaces namespaces;
+  namespaces::FixedNamespaces namespaces;
   for (const InputFile& input : inputs) check::learn_namespaces(input.text, namespaces);
   if (!add_namespaces(options.judging, namespaces, streams)) return kExitError;
 

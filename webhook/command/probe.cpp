@@ -15,9 +15,9 @@
 #include "policy/message.h"
 #include "policy/text_form.h"
 #include "policy/verdict.h"
-#include "webhook/cluster/api_client.h"
-#include "webhook/cluster/connection.h"
 #include "webhook/command/command.h"
+#include "webhook/kube/api_client.h"
+#include "webhook/kube/connection.h"
 
 namespace belay::webhook::command {
 namespace {
@@ -76,9 +76,9 @@ bool is_ours(std::string_view warning) {
 
 /// Asks. \return what was seen, or why nobody could be asked
 std::expected<Seen, std::string> ask(const ProbeOptions& options) {
-  const auto connection = cluster::usual_connection(options.kubeconfig);
+  const auto connection = kube::usual_connection(options.kubeconfig);
   if (!connection) return std::unexpected(connection.error());
-  cluster::ApiClient api(*connection, "belay/" BELAY_VERSION);
+  kube::ApiClient api(*connection, "belay/" BELAY_VERSION);
   const auto answer = api.create_and_hear(
       fmt::format("/api/v1/namespaces/{}/pods?dryRun=All&fieldManager=belay-probe",
                   options.namespace_name),

@@ -7,7 +7,7 @@
 
 #include "policy/message.h"
 #include "webhook/check/manifest.h"
-#include "webhook/http/proxy.h"
+#include "webhook/http_client/proxy.h"
 
 namespace belay::webhook::command {
 
@@ -65,7 +65,7 @@ std::unique_ptr<registry::RegistryReader> make_registry_client(
 
 registry::RegistryClientOptions patient_options() {
   registry::RegistryClientOptions options;
-  options.proxies = http::proxies_of_environment();
+  options.proxies = http_client::proxies_of_environment();
   options.connect_timeout = std::chrono::seconds(5);
   options.request_timeout = std::chrono::seconds(15);
   options.retries = 4;

@@ -13,8 +13,10 @@
 #include "webhook/command/command.h"
 #include "webhook/command/judging.h"
 #include "webhook/command/standard_input.h"
-#include "webhook/http/proxy.h"
 #include "webhook/http/server.h"
+#include "webhook/http_client/proxy.h"
+#include "webhook/namespaces/fixed_namespaces.h"
+#include "webhook/policies/config_map_review.h"
 #include "webhook/registry/registry_service.h"
 
 namespace belay::webhook::command {
@@ -45,7 +47,7 @@ class Asking {
       const std::string& registries, const std::vector<std::string>& docker_configs) {
     registry::RegistryServiceOptions options{.registries_file = registries,
                                              .docker_config_files = docker_configs};
-    options.client.proxies = http::proxies_of_environment();
+    options.client.proxies = http_client::proxies_of_environment();
     return options;
   }
 
@@ -59,8 +61,8 @@ int run_review(const ReviewOptions& options, Streams& streams) {
                    "registries of that list alone\nTry: belay review --help\n";
     return kExitError;
   }
-  const auto policies = load_policies(options.judging, streams);
-  admission::FixedNamespaces namespaces;
+  const auto policies = read_policies(options.judging, streams);
+  namespaces::FixedNamespaces namespaces;
   if (!policies || !add_namespaces(options.judging, namespaces, streams)) return kExitError;
   const auto extra = read_extra_templates(options.judging, streams);
   if (!extra) return kExitError;
@@ -83,7 +85,8 @@ int run_review(const ReviewOptions& options, Streams& streams) {
   }
   admission::Admission admission(
       namespaces, today_utc, *extra,
-      admission::ImageAccess{.source = asking ? &asking->source() : nullptr});
+      admission::ImageAccess{.source = asking ? &asking->source() : nullptr}, std::nullopt,
+      policies::review_config_map);
   std::string out;
   const admission::Answer answer = admission::admit_and_wait(
       admission, asking ? &asking->questions() : nullptr,

@@ -12,7 +12,7 @@
 #include <ostream>
 
 #include "webhook/command/command.h"
-#include "webhook/config.h"
+#include "webhook/serve/config.h"
 #include "webhook/serve/service.h"
 
 namespace belay::webhook::command {
@@ -41,7 +41,7 @@ sigset_t block_signals() {
 }
 
 /// Reloads until told to end. \return SIGTERM or SIGINT
-int wait_for_end(const sigset_t& signals, Service& service) {
+int wait_for_end(const sigset_t& signals, serve::Service& service) {
   while (true) {
     int number = 0;
     if (sigwait(&signals, &number) != 0) continue;
@@ -64,8 +64,8 @@ bool wait_out(const sigset_t& signals, std::chrono::seconds delay) {
   }
 }
 
-int run_serve(const ServerFlags& flags, Streams& streams) {
-  const auto config = read_config(flags, isatty(STDERR_FILENO) == 1);
+int run_serve(const serve::ServerFlags& flags, Streams& streams) {
+  const auto config = serve::read_config(flags, isatty(STDERR_FILENO) == 1);
   if (!config) {
     for (const std::string& problem : config.error()) {
       streams.err << fmt::format("belay serve: {}\n", problem);
@@ -74,7 +74,7 @@ int run_serve(const ServerFlags& flags, Streams& streams) {
   }
   raise_descriptor_limit();
   const sigset_t signals = block_signals();
-  Service service(*config, [] { return std::chrono::system_clock::now(); });
+  serve::Service service(*config, [] { return std::chrono::system_clock::now(); });
   if (auto started = service.start(); !started) {
     streams.err << fmt::format("belay serve: {}\n", started.error());
     return kExitError;
@@ -85,12 +85,12 @@ int run_serve(const ServerFlags& flags, Streams& streams) {
   const int number = wait_for_end(signals, service);
   const auto delay = number == SIGINT ? std::chrono::seconds(0) : config->shutdown_delay;
   service.begin_drain();
-  service.log().write(LogLevel::kInfo, "shutting down",
+  service.log().write(serve::LogLevel::kInfo, "shutting down",
                       {{"signal", std::string_view(number == SIGINT ? "SIGINT" : "SIGTERM")},
                        {"delay_s", std::int64_t{delay.count()}}});
   const bool hurried = wait_out(signals, delay);
-  service.log().write(LogLevel::kInfo, "closing the port");
-  service.stop(hurried ? std::chrono::seconds(1) : kDrainGrace);
+  service.log().write(serve::LogLevel::kInfo, "closing the port");
+  service.stop(hurried ? std::chrono::seconds(1) : serve::kDrainGrace);
   return kExitClean;
 }
 
@@ -108,7 +108,7 @@ CLI::Option* flag_option(CLI::App& app, const char* flag, bool& target, const ch
 }
 
 /// Options of a replica that lives with the Kubernetes API.
-void define_cluster_options(CLI::App& app, ServerFlags& flags) {
+void define_cluster_options(CLI::App& app, serve::ServerFlags& flags) {
   const auto option = [&app](const char* flag, auto& target, const char* type, const char* text) {
     return app.add_option(flag, target, text)->type_name(type)->envname(environment_name(flag));
   };
@@ -145,7 +145,7 @@ void define_cluster_options(CLI::App& app, ServerFlags& flags) {
 }
 
 /// Options of a replica that asks registries.
-void define_registry_options(CLI::App& app, ServerFlags& flags) {
+void define_registry_options(CLI::App& app, serve::ServerFlags& flags) {
   const auto option = [&app](const char* flag, auto& target, const char* type, const char* text) {
     return app.add_option(flag, target, text)->type_name(type)->envname(environment_name(flag));
   };
@@ -165,7 +165,7 @@ void define_registry_options(CLI::App& app, ServerFlags& flags) {
 }  // namespace
 
 Run define_serve(CLI::App& app) {
-  auto flags = std::make_shared<ServerFlags>();
+  auto flags = std::make_shared<serve::ServerFlags>();
   const auto option = [&app](const char* flag, auto& target, const char* type, const char* text) {
     return app.add_option(flag, target, text)->type_name(type)->envname(environment_name(flag));
   };

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "policy/spelling.h"
+#include "policy/text/spelling.h"
 
 namespace belay::webhook::command {
 

@@ -8,16 +8,16 @@
 #include <utility>
 
 #include "build_info.h"
-#include "webhook/cluster/api_client.h"
-#include "webhook/cluster/connection.h"
-#include "webhook/cluster/sighting_shards.h"
-#include "webhook/registry/sighting_file.h"
+#include "webhook/kube/api_client.h"
+#include "webhook/kube/connection.h"
+#include "webhook/tag_history/sighting_file.h"
+#include "webhook/tag_history/sighting_shards.h"
 
 namespace belay::webhook::command {
 namespace {
 
-using cluster::Connection;
-using registry::SightingMap;
+using kube::Connection;
+using tag_history::SightingMap;
 using Wanted = std::function<bool(std::string_view key)>;
 
 constexpr std::chrono::seconds kDeadline{30};
@@ -26,7 +26,7 @@ constexpr std::string_view kNamespace = "belay-system";
 /// Where the cluster is, with belay's namespace in place of the connection's.
 std::expected<Connection, std::string> connection_of(const TagMemoryOptions& options) {
   bool in_pod = false;
-  auto found = cluster::usual_connection(options.kubeconfig, &in_pod);
+  auto found = kube::usual_connection(options.kubeconfig, &in_pod);
   if (!found) {
     if (options.kubeconfig.empty()) found.error() += ", or --tag-history FILE for a file";
     return found;
@@ -44,7 +44,7 @@ bool take_out(SightingMap& entries, const Wanted& wanted, SightingMap& forgotten
   const std::size_t before = entries.size();
   std::erase_if(entries, [&](const SightingMap::value_type& entry) {
     if (!wanted(entry.first)) return false;
-    registry::keep_older(forgotten, entry.first, entry.second);
+    tag_history::keep_older(forgotten, entry.first, entry.second);
     return true;
   });
   return entries.size() != before;
@@ -56,7 +56,7 @@ TagsForgotten forget_in_file(const std::string& path, const Wanted& wanted) {
     result.failure = fmt::format("{}: there is no such file", path);
     return result;
   }
-  const auto changed = registry::change_sighting_file(path, [&](SightingMap& entries) {
+  const auto changed = tag_history::change_sighting_file(path, [&](SightingMap& entries) {
     result.forgotten.clear();
     return take_out(entries, wanted, result.forgotten);
   });
@@ -75,15 +75,15 @@ TagsForgotten forget_in_cluster(const TagMemoryOptions& options, const Wanted& w
     return result;
   }
   const std::string namespace_name = connection->namespace_name;
-  cluster::ApiClient api(*std::move(connection), "belay/" BELAY_VERSION);
-  auto shards = cluster::list_sighting_shards(api, namespace_name, kDeadline);
+  kube::ApiClient api(*std::move(connection), "belay/" BELAY_VERSION);
+  auto shards = tag_history::list_sighting_shards(api, namespace_name, kDeadline);
   if (!shards) {
     result.failure = shards.error().message;
     return result;
   }
-  for (cluster::SightingShard& shard : *shards) {
+  for (tag_history::SightingShard& shard : *shards) {
     SightingMap here;
-    const auto changed = cluster::change_sighting_shard(
+    const auto changed = tag_history::change_sighting_shard(
         api, namespace_name, std::move(shard),
         [&](SightingMap& entries) {
           here.clear();
@@ -95,7 +95,7 @@ TagsForgotten forget_in_cluster(const TagMemoryOptions& options, const Wanted& w
       return result;
     }
     for (const auto& [key, sighting] : here) {
-      registry::keep_older(result.forgotten, key, sighting);
+      tag_history::keep_older(result.forgotten, key, sighting);
     }
   }
   return result;
@@ -111,7 +111,7 @@ std::expected<TagMemory, std::string> read_tag_memory(const TagMemoryOptions& op
     }
   };
   if (!options.file.empty()) {
-    auto read = registry::read_sighting_file(options.file);
+    auto read = tag_history::read_sighting_file(options.file);
     if (!read) return std::unexpected(std::move(read.error()));
     add(options.file, read->problems);
     memory.entries = std::move(read->entries);
@@ -120,13 +120,13 @@ std::expected<TagMemory, std::string> read_tag_memory(const TagMemoryOptions& op
   auto connection = connection_of(options);
   if (!connection) return std::unexpected(std::move(connection.error()));
   const std::string namespace_name = connection->namespace_name;
-  cluster::ApiClient api(*std::move(connection), "belay/" BELAY_VERSION);
-  const auto shards = cluster::list_sighting_shards(api, namespace_name, kDeadline);
+  kube::ApiClient api(*std::move(connection), "belay/" BELAY_VERSION);
+  const auto shards = tag_history::list_sighting_shards(api, namespace_name, kDeadline);
   if (!shards) return std::unexpected(shards.error().message);
-  for (const cluster::SightingShard& shard : *shards) {
+  for (const tag_history::SightingShard& shard : *shards) {
     add(fmt::format("ConfigMap {}/{}", namespace_name, shard.name), shard.problems);
     for (const auto& [key, sighting] : shard.entries) {
-      registry::keep_older(memory.entries, key, sighting);
+      tag_history::keep_older(memory.entries, key, sighting);
     }
   }
   return memory;

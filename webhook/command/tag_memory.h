@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "webhook/registry/sighting_text.h"
+#include "webhook/tag_history/sighting_text.h"
 
 namespace belay::webhook::command {
 
@@ -18,7 +18,7 @@ struct TagMemoryOptions {
 };
 
 struct TagMemory {
-  registry::SightingMap entries;
+  tag_history::SightingMap entries;
   std::vector<std::string> problems;  ///< lines that don't read, with the place where they stand
 };
 
@@ -28,7 +28,7 @@ std::expected<TagMemory, std::string> read_tag_memory(const TagMemoryOptions& op
 /// Forgets the tags that `wanted` picks, by sighting_key(). Other writers lose nothing.
 /// \return what was forgotten; or what failed. `forgotten` holds what was forgotten before that.
 struct TagsForgotten {
-  registry::SightingMap forgotten;
+  tag_history::SightingMap forgotten;
   std::string failure;  ///< "" where all went well
 };
 TagsForgotten forget_tags(const TagMemoryOptions& options,

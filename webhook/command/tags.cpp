@@ -13,15 +13,15 @@
 
 #include "policy/image_reference.h"
 #include "policy/message.h"
+#include "policy/text/time_text.h"
 #include "policy/text_form.h"
-#include "policy/time_text.h"
 #include "webhook/command/command.h"
 #include "webhook/command/tag_memory.h"
 
 namespace belay::webhook::command {
 namespace {
 
-using registry::SightingMap;
+using tag_history::SightingMap;
 
 constexpr std::size_t kShortDigits = 12;
 
@@ -39,11 +39,11 @@ struct Pick {
   std::string tag;         ///< "" for all of them
 
   bool takes(std::string_view key) const {
-    return registry::repository_of(key) == repository &&
-           (tag.empty() || registry::tag_of(key) == tag);
+    return tag_history::repository_of(key) == repository &&
+           (tag.empty() || tag_history::tag_of(key) == tag);
   }
   std::string text() const {
-    return tag.empty() ? repository : registry::sighting_key(repository, tag);
+    return tag.empty() ? repository : tag_history::sighting_key(repository, tag);
   }
 };
 
@@ -112,8 +112,8 @@ void print_json(const SightingMap& entries, std::ostream& out) {
   std::string_view before = "[\n  ";
   for (const auto& [key, sighting] : entries) {
     nlohmann::ordered_json one;
-    one["repository"] = registry::repository_of(key);
-    one["tag"] = registry::tag_of(key);
+    one["repository"] = tag_history::repository_of(key);
+    one["tag"] = tag_history::tag_of(key);
     one["digest"] = sighting.digest;
     one["firstSeen"] = policy::time_text(sighting.time);
     out << before << one.dump();

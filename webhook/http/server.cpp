@@ -14,9 +14,9 @@
 #include <cstdlib>
 #include <thread>
 
-#include "webhook/http/cgroup_limits.h"
 #include "webhook/http/httplib_server.h"
 #include "webhook/http/reactor.h"
+#include "webhook/system/cgroup_limits.h"
 
 namespace belay::webhook::http {
 namespace {

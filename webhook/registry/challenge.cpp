@@ -6,7 +6,7 @@
 #include <optional>
 #include <utility>
 
-#include "policy/ascii.h"
+#include "policy/text/ascii.h"
 #include "webhook/registry/url.h"
 
 namespace belay::webhook::registry {

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "policy/ascii.h"
 #include "policy/selector.h"
+#include "policy/text/ascii.h"
 
 namespace belay::webhook::registry {
 namespace {

@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "certs/digest.h"
-#include "policy/ascii.h"
-#include "webhook/base64.h"
+#include "policy/text/ascii.h"
+#include "policy/text/base64.h"
 #include "webhook/registry/credentials.h"
 #include "webhook/registry/json_text.h"
 
@@ -63,7 +63,7 @@ Credential credential_of(const json& entry) {
   if (auth.empty()) return credential;
   std::string padded = auth;
   while (padded.size() % 4 != 0) padded += '=';  // some writers leave it out
-  const auto pair = base64_decode(padded);
+  const auto pair = policy::base64_decode(padded);
   if (!pair) throw Fault{"auth of an entry is no base64"};
   const std::size_t colon = pair->find(':');
   if (colon == std::string::npos) throw Fault{"auth of an entry is no user:password"};

@@ -9,7 +9,7 @@
 #include <thread>
 #include <utility>
 
-#include "webhook/base64.h"
+#include "policy/text/base64.h"
 #include "webhook/registry/answers.h"
 #include "webhook/registry/url.h"
 
@@ -24,8 +24,9 @@ constexpr milliseconds kFairTime{500};
 constexpr std::chrono::seconds kLongestPause{60};
 constexpr std::chrono::minutes kBasicLife{5};
 
-http::ClientOptions client_options(const Endpoint& endpoint, const RegistryClientOptions& options,
-                                   http::AddressGuard guard) {
+http_client::ClientOptions client_options(const Endpoint& endpoint,
+                                          const RegistryClientOptions& options,
+                                          http_client::AddressGuard guard) {
   return {.ca_pem = endpoint.ca_pem,
           .agent = "belay",
           .proxies = options.proxies,
@@ -33,18 +34,20 @@ http::ClientOptions client_options(const Endpoint& endpoint, const RegistryClien
           .connect_timeout = options.connect_timeout};
 }
 
-http::ClientOptions with_certificate(http::ClientOptions options, const Endpoint& endpoint) {
+http_client::ClientOptions with_certificate(http_client::ClientOptions options,
+                                            const Endpoint& endpoint) {
   options.client_cert_pem = endpoint.client_cert_pem;
   options.client_key_pem = endpoint.client_key_pem;
   return options;
 }
 
-http::AddressGuard guard_of(const Endpoint& endpoint) {
-  return endpoint.allow_private ? http::AddressGuard::kPublicPrivate : http::AddressGuard::kPublic;
+http_client::AddressGuard guard_of(const Endpoint& endpoint) {
+  return endpoint.allow_private ? http_client::AddressGuard::kPublicPrivate
+                                : http_client::AddressGuard::kPublic;
 }
 
-Failure failure_of(http::ClientError::Kind kind) {
-  using Kind = http::ClientError::Kind;
+Failure failure_of(http_client::ClientError::Kind kind) {
+  using Kind = http_client::ClientError::Kind;
   switch (kind) {
     case Kind::kRefusedAddress:
       return Failure::kRefusedAddress;
@@ -80,7 +83,7 @@ bool is_passing(Failure failure) {
 
 /// The pause that a 429 asks for: Retry-After in seconds.
 /// \param otherwise  where there is no such number (none at all, or a date)
-milliseconds pause_of(const http::ClientAnswer& answer, milliseconds otherwise) {
+milliseconds pause_of(const http_client::ClientAnswer& answer, milliseconds otherwise) {
   const std::string* const text = answer.header("retry-after");
   unsigned seconds = 0;
   const auto read = text == nullptr
@@ -99,7 +102,7 @@ milliseconds backoff(int attempt) {
 }
 
 std::string basic(const Credential& credential) {
-  return "Basic " + base64_encode(credential.username + ":" + credential.password);
+  return "Basic " + policy::base64_encode(credential.username + ":" + credential.password);
 }
 
 }  // namespace
@@ -111,7 +114,7 @@ EndpointClient::EndpointClient(const Endpoint& endpoint, const RegistryClientOpt
       https_(endpoint.url.starts_with("https://")),
       client_(with_certificate(client_options(endpoint, options, guard_of(endpoint)), endpoint)),
       elsewhere_(client_options(endpoint, options, guard_of(endpoint))),
-      public_(client_options(endpoint, options, http::AddressGuard::kPublic)),
+      public_(client_options(endpoint, options, http_client::AddressGuard::kPublic)),
       all_slots_(all),
       slots_(options.connections_each),
       breaker_(options.failures_to_rest, options.rest) {}
@@ -166,7 +169,7 @@ bool EndpointClient::sit_out_pause(Clock::time_point deadline, Clock::time_point
 
 /// What is wrong with an answer, if anything. The pause that a 429 asks for is kept, whoever of
 /// those that a question leads to said it: the next one would lead there, too.
-std::optional<Failure> EndpointClient::judge(const http::ClientAnswer& answer) {
+std::optional<Failure> EndpointClient::judge(const http_client::ClientAnswer& answer) {
   const auto failure = failure_of(answer.status);
   if (failure == Failure::kRateLimited) {
     breaker_.pause(Clock::now() + pause_of(answer, options_.rest));
@@ -183,7 +186,7 @@ EndpointClient::Answer EndpointClient::ask_once(const Question& question,
   }
   const std::string url = endpoint_.url + question.path;
   for (int round = 0;; ++round) {
-    std::vector<http::Header> headers = {{"Accept-Encoding", "identity"}};
+    std::vector<http_client::Header> headers = {{"Accept-Encoding", "identity"}};
     if (!question.accept.empty()) headers.emplace_back("Accept", question.accept);
     if (header) headers.emplace_back("Authorization", *header);
     Answer answer = send(client_, question.method, url, std::move(headers), attempt);
@@ -205,10 +208,10 @@ EndpointClient::Answer EndpointClient::ask_once(const Question& question,
   }
 }
 
-EndpointClient::Answer EndpointClient::send(const http::Client& client, std::string_view method,
-                                            const std::string& url,
-                                            std::vector<http::Header> headers, Attempt& attempt,
-                                            std::string_view body) const {
+EndpointClient::Answer EndpointClient::send(const http_client::Client& client,
+                                            std::string_view method, const std::string& url,
+                                            std::vector<http_client::Header> headers,
+                                            Attempt& attempt, std::string_view body) const {
   const auto left = std::chrono::floor<milliseconds>(attempt.deadline - Clock::now());
   const auto time = std::min(left, options_.request_timeout);
   attempt.cut_short = time < std::min(options_.request_timeout, kFairTime);
@@ -219,7 +222,7 @@ EndpointClient::Answer EndpointClient::send(const http::Client& client, std::str
                              .body = body,
                              .deadline = time,
                              .max_answer = kMaxAnswer});
-  attempt.cut_short &= !answer && answer.error().kind == http::ClientError::Kind::kTimeout;
+  attempt.cut_short &= !answer && answer.error().kind == http_client::ClientError::Kind::kTimeout;
   if (!answer) return std::unexpected(failure_of(answer.error().kind));
   return std::move(*answer);
 }
@@ -227,7 +230,7 @@ EndpointClient::Answer EndpointClient::send(const http::Client& client, std::str
 /// Registries keep blobs in object stores and lead there with a signed URL. What may be dialled for
 /// the registry is not for wherever it leads: else it could have services asked that it can't
 /// reach.
-EndpointClient::Answer EndpointClient::follow(const http::ClientAnswer& redirect,
+EndpointClient::Answer EndpointClient::follow(const http_client::ClientAnswer& redirect,
                                               const Question& question, Attempt& attempt) {
   const std::string* const location = redirect.header("location");
   if (location == nullptr) return std::unexpected(Failure::kRedirect);
@@ -240,7 +243,7 @@ EndpointClient::Answer EndpointClient::follow(const http::ClientAnswer& redirect
   if (!target || !own) return std::unexpected(Failure::kRedirect);
   const bool same = target->host == own->host && target->port == own->port;
   if (!target->https && (own->https || !same)) return std::unexpected(Failure::kRedirect);
-  const http::Client& client =
+  const http_client::Client& client =
       same || is_listed(*target, endpoint_.blob_hosts) ? elsewhere_ : public_;
   Answer answer =
       send(client, question.method, target->text(), {{"Accept-Encoding", "identity"}}, attempt);
@@ -249,10 +252,9 @@ EndpointClient::Answer EndpointClient::follow(const http::ClientAnswer& redirect
   return answer;
 }
 
-std::expected<std::string, Failure> EndpointClient::authorize(const http::ClientAnswer& refusal,
-                                                              const Question& question,
-                                                              const Credential& credential,
-                                                              Attempt& attempt) {
+std::expected<std::string, Failure> EndpointClient::authorize(
+    const http_client::ClientAnswer& refusal, const Question& question,
+    const Credential& credential, Attempt& attempt) {
   const AuthorizationStore::Key key(question.scope, credential.identity);
   Failure why = Failure::kUnauthorized;
   for (const auto& [name, value] : refusal.headers) {
@@ -281,9 +283,9 @@ std::expected<std::string, Failure> EndpointClient::fetch_token(const Challenge&
   const auto url = token_url(challenge, endpoint_, refresh ? "" : question.scope);
   if (!url) return std::unexpected(Failure::kRefusedRealm);
   const auto asked = Clock::now();
-  std::vector<http::Header> headers = {{"Accept-Encoding", "identity"}};
+  std::vector<http_client::Header> headers = {{"Accept-Encoding", "identity"}};
   const bool own_host = parse_url(*url)->authority() == parse_url(endpoint_.url)->authority();
-  const http::Client& client = own_host ? client_ : elsewhere_;
+  const http_client::Client& client = own_host ? client_ : elsewhere_;
   Answer answer = [&] {
     if (!refresh) {
       if (!credential.username.empty()) headers.emplace_back("Authorization", basic(credential));

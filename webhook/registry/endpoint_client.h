@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "webhook/http/client.h"
+#include "webhook/http_client/client.h"
 #include "webhook/registry/authorization_store.h"
 #include "webhook/registry/breaker.h"
 #include "webhook/registry/challenge.h"
@@ -36,13 +36,13 @@ class EndpointClient {
   EndpointClient& operator=(const EndpointClient&) = delete;
 
   /// A 2xx answer, or 405 to a HEAD; anything else is a Failure.
-  std::expected<http::ClientAnswer, Failure> ask(const Question& question,
-                                                 const Credential& credential,
-                                                 Clock::time_point deadline);
+  std::expected<http_client::ClientAnswer, Failure> ask(const Question& question,
+                                                        const Credential& credential,
+                                                        Clock::time_point deadline);
   const Endpoint& endpoint() const { return endpoint_; }
 
  private:
-  using Answer = std::expected<http::ClientAnswer, Failure>;
+  using Answer = std::expected<http_client::ClientAnswer, Failure>;
 
   /// One attempt at a question.
   struct Attempt {
@@ -54,12 +54,13 @@ class EndpointClient {
 
   bool sit_out_pause(Clock::time_point deadline, Clock::time_point not_before = {});
   Answer ask_once(const Question& question, const Credential& credential, Attempt& attempt);
-  Answer send(const http::Client& client, std::string_view method, const std::string& url,
-              std::vector<http::Header> headers, Attempt& attempt,
+  Answer send(const http_client::Client& client, std::string_view method, const std::string& url,
+              std::vector<http_client::Header> headers, Attempt& attempt,
               std::string_view body = {}) const;
-  std::optional<Failure> judge(const http::ClientAnswer& answer);
-  Answer follow(const http::ClientAnswer& redirect, const Question& question, Attempt& attempt);
-  std::expected<std::string, Failure> authorize(const http::ClientAnswer& refusal,
+  std::optional<Failure> judge(const http_client::ClientAnswer& answer);
+  Answer follow(const http_client::ClientAnswer& redirect, const Question& question,
+                Attempt& attempt);
+  std::expected<std::string, Failure> authorize(const http_client::ClientAnswer& refusal,
                                                 const Question& question,
                                                 const Credential& credential, Attempt& attempt);
   std::expected<std::string, Failure> fetch_token(const Challenge& challenge,
@@ -69,9 +70,10 @@ class EndpointClient {
   const Endpoint& endpoint_;
   const RegistryClientOptions options_;
   const bool https_;  ///< credentials are sent to nothing else
-  const http::Client client_;
-  const http::Client elsewhere_;  ///< token services and listed blob stores: no client certificate
-  const http::Client public_;     ///< other blob stores: public addresses only
+  const http_client::Client client_;
+  const http_client::Client
+      elsewhere_;  ///< token services and listed blob stores: no client certificate
+  const http_client::Client public_;  ///< other blob stores: public addresses only
   Slots& all_slots_;
   Slots slots_;
   Breaker breaker_;

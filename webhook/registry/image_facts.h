@@ -14,7 +14,7 @@
 #include "webhook/registry/registries.h"
 #include "webhook/registry/resolver.h"
 #include "webhook/registry/sightings.h"
-#include "webhook/worker_pool.h"
+#include "webhook/system/worker_pool.h"
 
 namespace belay::webhook::registry {
 

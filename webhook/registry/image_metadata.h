@@ -15,7 +15,7 @@
 #include "webhook/registry/answer_cache.h"
 #include "webhook/registry/answers.h"
 #include "webhook/registry/registry_client.h"
-#include "webhook/worker_pool.h"
+#include "webhook/system/worker_pool.h"
 
 namespace belay::webhook::registry {
 

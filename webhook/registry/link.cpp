@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "policy/ascii.h"
+#include "policy/text/ascii.h"
 #include "webhook/registry/url.h"
 
 namespace belay::webhook::registry {

@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "certs/digest.h"
-#include "policy/ascii.h"
 #include "policy/image_reference.h"
+#include "policy/text/ascii.h"
 #include "webhook/registry/answers.h"
 #include "webhook/registry/json_text.h"
 

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "webhook/base64.h"
+#include "policy/text/base64.h"
 #include "webhook/registry/json_text.h"
 
 namespace belay::webhook::registry {
@@ -44,7 +44,7 @@ Keyring keyring_of(std::string_view text, std::string_view namespace_name) {
     const std::string type = text_at(secret, {"type"});
     for (const auto& [name, key] : kTypes) {
       if (type != name) continue;
-      const auto config = base64_decode(text_at(secret, {"data", key}));
+      const auto config = policy::base64_decode(text_at(secret, {"data", key}));
       if (!config) return {};
       const std::string owner =
           fmt::format("{}/{}/{}", namespace_name, text_at(secret, {"metadata", "uid"}),
@@ -94,7 +94,7 @@ std::string key_of(const admission::PullIdentity& identity) {
 class PullSecrets::Impl {
  public:
   using Shared = std::shared_ptr<const Keyring>;
-  Impl(cluster::Api& api, Clock::time_point (*now)()) : api_(api), now_(now) {}
+  Impl(kube::Api& api, Clock::time_point (*now)()) : api_(api), now_(now) {}
 
   Shared known(const admission::PullIdentity& identity) {
     const std::lock_guard lock(mutex_);
@@ -141,8 +141,8 @@ class PullSecrets::Impl {
     if (left.count() <= 0) return std::unexpected("the pull secrets could not be read in time");
     auto text = api_.get(fmt::format("/api/v1/namespaces/{}/{}/{}", ns, kind, name), left);
     if (text) return std::move(*text);
-    if (text.error().kind == cluster::ApiError::Kind::kNotFound) return std::string();
-    if (text.error().kind == cluster::ApiError::Kind::kForbidden) {
+    if (text.error().kind == kube::ApiError::Kind::kNotFound) return std::string();
+    if (text.error().kind == kube::ApiError::Kind::kForbidden) {
       return std::unexpected("belay has no right to read pull secrets");
     }
     return std::unexpected("the pull secrets could not be read");
@@ -160,13 +160,13 @@ class PullSecrets::Impl {
     kept_.insert_or_assign(std::move(key), Kept{std::move(keyring), read});
   }
 
-  cluster::Api& api_;
+  kube::Api& api_;
   Clock::time_point (*const now_)();
   std::mutex mutex_;
   std::map<std::string, Kept> kept_;  ///< guarded by mutex_
 };
 
-PullSecrets::PullSecrets(cluster::Api& api, Clock::time_point (*now)())
+PullSecrets::PullSecrets(kube::Api& api, Clock::time_point (*now)())
     : impl_(std::make_unique<Impl>(api, now)) {}
 PullSecrets::~PullSecrets() = default;
 std::shared_ptr<const Keyring> PullSecrets::known(const admission::PullIdentity& identity) const {

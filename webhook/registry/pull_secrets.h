@@ -9,7 +9,7 @@
 #include <string>
 
 #include "webhook/admission/image_source.h"
-#include "webhook/cluster/api.h"
+#include "webhook/kube/api.h"
 #include "webhook/registry/credentials.h"
 
 namespace belay::webhook::registry {
@@ -21,7 +21,7 @@ class PullSecrets {
   static constexpr std::size_t kMost = 1'000;  ///< keyrings kept
 
   /// \param api  outlives this; needs the right to get secrets and serviceaccounts
-  explicit PullSecrets(cluster::Api& api, Clock::time_point (*now)() = &Clock::now);
+  explicit PullSecrets(kube::Api& api, Clock::time_point (*now)() = &Clock::now);
   ~PullSecrets();
   PullSecrets(const PullSecrets&) = delete;
   PullSecrets& operator=(const PullSecrets&) = delete;

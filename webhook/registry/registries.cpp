@@ -7,10 +7,10 @@
 #include <set>
 #include <utility>
 
-#include "policy/ascii.h"
 #include "policy/document.h"
 #include "policy/image_reference.h"
 #include "policy/settings_reader.h"
+#include "policy/text/ascii.h"
 #include "webhook/registry/url.h"
 
 namespace belay::webhook::registry {

@@ -3,8 +3,8 @@
 // each registry. Thread-safe; every call blocks until its deadline at most.
 //
 // Only hosts that are listed are asked; each address is checked as it is dialled
-// (http::AddressGuard); no redirect of a manifest is followed; nothing a registry says goes into a
-// message.
+// (http_client::AddressGuard); no redirect of a manifest is followed; nothing a registry says goes
+// into a message.
 #pragma once
 
 #include <chrono>
@@ -14,7 +14,7 @@
 #include <string>
 #include <string_view>
 
-#include "webhook/http/proxy.h"
+#include "webhook/http_client/proxy.h"
 #include "webhook/registry/credentials.h"
 #include "webhook/registry/registries.h"
 
@@ -94,7 +94,8 @@ class RegistryObserver {
 };
 
 struct RegistryClientOptions {
-  http::Proxies proxies = {};  ///< what goes through one is guarded by the proxy (http/client.h)
+  http_client::Proxies proxies =
+      {};  ///< what goes through one is guarded by the proxy (http/client.h)
   std::chrono::milliseconds connect_timeout{1'000};
   std::chrono::milliseconds request_timeout{2'000};  ///< of one request, within the deadline
   int retries = 2;                                   ///< after 5xx and broken connections

@@ -12,9 +12,9 @@
 #include <utility>
 
 #include "certs/digest.h"
-#include "webhook/file.h"
 #include "webhook/registry/image_facts.h"
 #include "webhook/registry/pull_secrets.h"
+#include "webhook/system/file.h"
 
 namespace belay::webhook::registry {
 namespace {

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "webhook/admission/image_source.h"
-#include "webhook/cluster/api.h"
+#include "webhook/kube/api.h"
 #include "webhook/registry/registry_client.h"
 #include "webhook/registry/resolver.h"
 #include "webhook/registry/sightings.h"
@@ -26,7 +26,7 @@ struct RegistryServiceOptions {
   std::vector<std::string> docker_config_files = {};
   /// Reads the pods' pull secrets and their ServiceAccounts'; nullptr: belay's credentials alone.
   /// Outlives the service.
-  cluster::Api* pull_secrets = nullptr;
+  kube::Api* pull_secrets = nullptr;
   /// belay's memory of tags; nullptr: there is none. Outlives the service.
   Sightings* sightings = nullptr;
   RegistryClientOptions client = {};

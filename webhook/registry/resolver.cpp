@@ -10,7 +10,7 @@
 #include "webhook/registry/answer_cache.h"
 #include "webhook/registry/image_metadata.h"
 #include "webhook/registry/single_flight.h"
-#include "webhook/worker_pool.h"
+#include "webhook/system/worker_pool.h"
 
 namespace belay::webhook::registry {
 namespace {

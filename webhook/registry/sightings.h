@@ -1,5 +1,5 @@
 // belay's memory of tags: what each pointed to when it was first admitted (rule tag-moved). Kept in
-// ConfigMaps of belay's namespace (cluster::SightingMaps), or in a file (SightingFile).
+// ConfigMaps of belay's namespace (tag_history::SightingMaps), or in a file (SightingFile).
 //
 // Implementations are thread-safe; first() and saw() never block on a network or a disk: one thread
 // writes behind them.

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 
-#include "policy/ascii.h"
+#include "policy/text/ascii.h"
 #include "webhook/registry/answers.h"
 #include "webhook/registry/json_text.h"
 

@@ -6,7 +6,7 @@
 #include <charconv>
 #include <system_error>
 
-#include "policy/ascii.h"
+#include "policy/text/ascii.h"
 
 namespace belay::webhook::registry {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "policy/message.h"
 
-namespace belay::webhook {
+namespace belay::webhook::serve {
 namespace {
 
 constexpr std::size_t kMaxGatheredBytes = std::size_t{64} << 10U;
@@ -133,4 +133,4 @@ void RequestObserver::flush() {
   lines_.clear();
 }
 
-}  // namespace belay::webhook
+}  // namespace belay::webhook::serve

@@ -5,10 +5,10 @@
 #include <string>
 
 #include "webhook/admission/observer.h"
-#include "webhook/log.h"
-#include "webhook/metrics.h"
+#include "webhook/serve/log.h"
+#include "webhook/serve/metrics.h"
 
-namespace belay::webhook {
+namespace belay::webhook::serve {
 
 /// Denials, warnings and requests that were no review are logged at info, what could not be decided
 /// at warning, everything else at debug.
@@ -30,4 +30,4 @@ class RequestObserver final : public admission::DecisionObserver {
   std::string lines_;
 };
 
-}  // namespace belay::webhook
+}  // namespace belay::webhook::serve

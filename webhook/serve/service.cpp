@@ -8,11 +8,12 @@
 
 #include "policy/policy_reader.h"
 #include "policy/policy_set.h"
-#include "policy/time_text.h"
+#include "policy/text/time_text.h"
 #include "webhook/admission/handler.h"
+#include "webhook/policies/config_map_review.h"
 #include "webhook/serve/request_observer.h"
 
-namespace belay::webhook {
+namespace belay::webhook::serve {
 namespace {
 
 std::vector<std::string> kinds_of(const std::vector<admission::ExtraTemplate>& templates) {
@@ -30,7 +31,7 @@ class ReactorHandler final : public http::Handler {
                  const ServerConfig& config, admission::Today today)
       : observer_(metrics, log),
         admission_(policies, namespaces, std::move(today), observer_, config.extra_templates,
-                   questions) {}
+                   questions, policies::review_config_map) {}
 
   void handle(const http::Request& request, http::Response& response) override {
     admission_.handle(request, response);
@@ -63,7 +64,7 @@ const Service::Step Service::kSteps[] = {
     {"admin port", &Service::start_admin, &Service::stop_admin},
 };
 
-Service::Service(ServerConfig config, SystemClock clock)
+Service::Service(ServerConfig config, certificates::SystemClock clock)
     : config_(std::move(config)),
       clock_(std::move(clock)),
       metrics_(kinds_of(config_.extra_templates)) {}
@@ -119,12 +120,13 @@ void Service::stop_log() { log_.reset(); }
 
 std::expected<void, std::string> Service::start_certificate() {
   if (config_.cluster && !config_.cluster->tls_secret.empty()) return {};  // the cluster's step
-  certificate_ = std::make_unique<ServingCertificate>(
-      ServingCertificateOptions{.certificate_file = config_.certificate_file,
-                                .key_file = config_.key_file,
-                                .directory = config_.certificate_directory,
-                                .names = config_.certificate_names},
-      certificates_, clock_, [this](const CertificateEvent& event) { report_certificate(event); });
+  certificate_ = std::make_unique<certificates::ServingCertificate>(
+      certificates::ServingCertificateOptions{.certificate_file = config_.certificate_file,
+                                              .key_file = config_.key_file,
+                                              .directory = config_.certificate_directory,
+                                              .names = config_.certificate_names},
+      certificates_, clock_,
+      [this](const certificates::CertificateEvent& event) { report_certificate(event); });
   if (auto done = certificate_->start(); !done) return std::unexpected(done.error().message);
   if (config_.certificate_file.empty() && config_.certificate_directory.empty()) {
     log_->write(LogLevel::kWarning,
@@ -148,9 +150,10 @@ std::expected<void, std::string> Service::start_policies() {
                 "move, such as latest; give --policy PATH for your own");
     return {};
   }
-  watch_ = std::make_unique<PolicyWatch>(
-      config_.policy_paths, file_policies_,
-      [this](const ReloadReport& report) { report_policies(PolicyOrigin::kFiles, report); });
+  watch_ = std::make_unique<policies::PolicyWatch>(config_.policy_paths, file_policies_,
+                                                   [this](const policies::ReloadReport& report) {
+                                                     report_policies(PolicyOrigin::kFiles, report);
+                                                   });
   watch_->start();
   return {};
 }
@@ -159,12 +162,15 @@ void Service::stop_policies() { watch_.reset(); }
 
 std::expected<void, std::string> Service::start_cluster() {
   if (!config_.cluster) return {};
-  auto made = cluster::Cluster::make(
+  auto made = Cluster::make(
       *config_.cluster, cluster_policies_, certificates_, clock_,
       {.policies =
-           [this](const ReloadReport& report) { report_policies(PolicyOrigin::kCluster, report); },
-       .certificate = [this](const CertificateEvent& event) { report_certificate(event); },
-       .watch = [this](const cluster::WatchEventReport& report) { report_watch(report); },
+           [this](const policies::ReloadReport& report) {
+             report_policies(PolicyOrigin::kCluster, report);
+           },
+       .certificate =
+           [this](const certificates::CertificateEvent& event) { report_certificate(event); },
+       .watch = [this](const kube::WatchEventReport& report) { report_watch(report); },
        .leading = [this](bool leading) { report_leading(leading); },
        .status_failed =
            [this](const std::string& config_map, const std::string& problem) {
@@ -190,7 +196,7 @@ std::expected<void, std::string> Service::start_server() {
   options.port = config_.listen.port;
   options.threads = config_.threads;
   if (!config_.client_ca_file.empty()) {
-    auto pem = read_pem_file(config_.client_ca_file);
+    auto pem = certificates::read_pem_file(config_.client_ca_file);
     if (!pem) return std::unexpected(pem.error().message);
     if (const auto read = certs::read_certificates(*pem); !read) {
       return std::unexpected(fmt::format("{}: {}", config_.client_ca_file, read.error().message));
@@ -310,4 +316,4 @@ std::string Service::metrics_text() {
   return metrics_.exposition();
 }
 
-}  // namespace belay::webhook
+}  // namespace belay::webhook::serve

@@ -16,24 +16,24 @@
 #include "certs/store.h"
 #include "webhook/admission/image_questions.h"
 #include "webhook/admission/namespace_questions.h"
-#include "webhook/cluster/cluster.h"
-#include "webhook/config.h"
+#include "webhook/certificates/serving_certificate.h"
 #include "webhook/http/admin_server.h"
 #include "webhook/http/server.h"
-#include "webhook/log.h"
-#include "webhook/metrics.h"
-#include "webhook/policy_files.h"
+#include "webhook/policies/policy_files.h"
 #include "webhook/registry/registry_service.h"
 #include "webhook/registry/sightings.h"
-#include "webhook/serving_certificate.h"
-#include "webhook/snapshot.h"
+#include "webhook/serve/cluster.h"
+#include "webhook/serve/config.h"
+#include "webhook/serve/log.h"
+#include "webhook/serve/metrics.h"
+#include "webhook/system/snapshot.h"
 
-namespace belay::webhook {
+namespace belay::webhook::serve {
 
 class Service {
  public:
   /// \param clock  for certificates' lives and exemptions' ends
-  Service(ServerConfig config, SystemClock clock);
+  Service(ServerConfig config, certificates::SystemClock clock);
   ~Service();  ///< stops at once if still running
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
@@ -80,9 +80,9 @@ class Service {
 
   /// Where a set of policies comes from; what both say is in force together.
   enum class PolicyOrigin : std::uint8_t { kFiles, kCluster };
-  void report_certificate(const CertificateEvent& event);
-  void report_policies(PolicyOrigin origin, const ReloadReport& report);
-  void report_watch(const cluster::WatchEventReport& report);
+  void report_certificate(const certificates::CertificateEvent& event);
+  void report_policies(PolicyOrigin origin, const policies::ReloadReport& report);
+  void report_watch(const kube::WatchEventReport& report);
   void report_leading(bool leading);
   void report_registries(const registry::RegistryReload& reload);
   void report_sightings(const registry::SightingsNews& news);
@@ -91,7 +91,7 @@ class Service {
   std::chrono::year_month_day today() const;
 
   const ServerConfig config_;
-  const SystemClock clock_;
+  const certificates::SystemClock clock_;
   std::size_t started_ = 0;  ///< steps
   std::chrono::milliseconds grace_{0};
   std::atomic<bool> draining_{false};
@@ -99,14 +99,14 @@ class Service {
   Metrics metrics_;
   std::unique_ptr<Log> log_;
   const std::shared_ptr<certs::Store> certificates_ = std::make_shared<certs::Store>();
-  std::unique_ptr<ServingCertificate> certificate_;
+  std::unique_ptr<certificates::ServingCertificate> certificate_;
   Snapshot<policy::PolicySet> policies_;  ///< in force
   Snapshot<policy::PolicySet> file_policies_;
   Snapshot<policy::PolicySet> cluster_policies_;
-  std::mutex report_mutex_;              ///< guards reports_ and merging
-  std::array<ReloadReport, 2> reports_;  ///< the last of each PolicyOrigin
-  std::unique_ptr<PolicyWatch> watch_;
-  std::unique_ptr<cluster::Cluster> cluster_;
+  std::mutex report_mutex_;                        ///< guards reports_ and merging
+  std::array<policies::ReloadReport, 2> reports_;  ///< the last of each PolicyOrigin
+  std::unique_ptr<policies::PolicyWatch> watch_;
+  std::unique_ptr<Cluster> cluster_;
   std::unique_ptr<admission::NamespaceQuestions> questions_;    ///< with cluster_
   std::unique_ptr<registry::Sightings> sighting_file_;          ///< outside a cluster
   std::unique_ptr<registry::RegistryService> registries_;       ///< nullptr: none is asked
@@ -115,4 +115,4 @@ class Service {
   std::unique_ptr<http::AdminServer> admin_;
 };
 
-}  // namespace belay::webhook
+}  // namespace belay::webhook::serve

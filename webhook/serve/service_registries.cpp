@@ -2,17 +2,17 @@
 // credentials, the threads that ask while requests wait.
 #include <utility>
 
-#include "webhook/http/proxy.h"
-#include "webhook/registry/sighting_file.h"
+#include "webhook/http_client/proxy.h"
 #include "webhook/serve/service.h"
+#include "webhook/tag_history/sighting_file.h"
 
-namespace belay::webhook {
+namespace belay::webhook::serve {
 
 std::expected<void, std::string> Service::start_registries() {
   const RegistryConfig& config = config_.registry;
   registry::Sightings* sightings = cluster_ ? cluster_->sightings() : nullptr;
   if (!config.sightings_file.empty()) {
-    auto opened = registry::SightingFile::open(
+    auto opened = tag_history::SightingFile::open(
         config.sightings_file, {},
         [this](const registry::SightingsNews& news) { report_sightings(news); });
     if (!opened) return std::unexpected(std::move(opened.error()));
@@ -25,7 +25,7 @@ std::expected<void, std::string> Service::start_registries() {
       .docker_config_files = config.docker_config_files,
       .pull_secrets = config.pull_secrets && cluster_ ? &cluster_->api() : nullptr,
       .sightings = sightings};
-  options.client.proxies = http::proxies_of_environment();
+  options.client.proxies = http_client::proxies_of_environment();
   registries_ = std::make_unique<registry::RegistryService>(
       std::move(options), &metrics_,
       [this](const registry::RegistryReload& reload) { report_registries(reload); });
@@ -57,4 +57,4 @@ void Service::report_sightings(const registry::SightingsNews& news) {
               {{"place", news.place}, {"news", news.what}});
 }
 
-}  // namespace belay::webhook
+}  // namespace belay::webhook::serve

@@ -6,12 +6,12 @@
 #include <vector>
 
 #include "policy/policy_set.h"
-#include "policy/time_text.h"
+#include "policy/text/time_text.h"
 #include "webhook/serve/service.h"
 
-namespace belay::webhook {
+namespace belay::webhook::serve {
 
-void Service::report_certificate(const CertificateEvent& event) {
+void Service::report_certificate(const certificates::CertificateEvent& event) {
   if (event.progress) {
     log_->write(LogLevel::kInfo, "certificate rotation", {{"step", event.message}});
     return;
@@ -39,14 +39,14 @@ void Service::report_certificate(const CertificateEvent& event) {
       {{"source", event.message}, {"names", names}, {"serial", leaf.serial}, {"expires", expires}});
 }
 
-void Service::report_policies(PolicyOrigin origin, const ReloadReport& report) {
+void Service::report_policies(PolicyOrigin origin, const policies::ReloadReport& report) {
   const std::lock_guard lock(report_mutex_);
   merge_policies();
   reports_.at(static_cast<std::size_t>(origin)) = report;
   std::size_t in_force = 0;
   std::size_t kept = 0;
   std::size_t broken = 0;
-  for (const ReloadReport& one : reports_) {
+  for (const policies::ReloadReport& one : reports_) {
     in_force += one.in_force;
     kept += one.kept;
     broken += one.problems.size();
@@ -54,7 +54,7 @@ void Service::report_policies(PolicyOrigin origin, const ReloadReport& report) {
   const bool clean = report.problems.empty();
   metrics_.count_policy_reload(clean);
   metrics_.set_policies(in_force - kept, kept, broken);
-  for (const PolicyProblem& problem : report.problems) {
+  for (const policies::PolicyProblem& problem : report.problems) {
     const std::string text = problem.format();
     log_->write(LogLevel::kError, "policy is invalid", {{"file", problem.file}, {"problem", text}});
   }
@@ -79,8 +79,8 @@ void Service::merge_policies() {
   policies_.publish(std::make_shared<policy::PolicySet>(policy::make_policy_set(std::move(all))));
 }
 
-void Service::report_watch(const cluster::WatchEventReport& report) {
-  using Kind = cluster::WatchEventReport::Kind;
+void Service::report_watch(const kube::WatchEventReport& report) {
+  using Kind = kube::WatchEventReport::Kind;
   metrics_.count_watch_event(report);
   if (report.kind == Kind::kFailed) {
     log_->write(LogLevel::kWarning, "the Kubernetes API does not respond; cached data stays in use",
@@ -98,4 +98,4 @@ void Service::report_leading(bool leading) {
               leading ? "this replica is the leader" : "this replica is no longer the leader");
 }
 
-}  // namespace belay::webhook
+}  // namespace belay::webhook::serve

@@ -12,7 +12,9 @@
 #include "tests/webhook/admission/no_namespaces.h"
 #include "tests/webhook/admission/policies.h"
 #include "tests/webhook/admission/review_text.h"
-#include "webhook/admission/workload_kinds.h"
+#include "webhook/namespaces/fixed_namespaces.h"
+#include "webhook/policies/config_map_review.h"
+#include "webhook/workload/workload_kinds.h"
 
 namespace belay::webhook::admission {
 namespace {
@@ -54,12 +56,12 @@ struct Answered {
 
 struct Setup {
   policy::PolicySet policies = set_of(tag_policy("production"));
-  FixedNamespaces namespaces;
+  namespaces::FixedNamespaces namespaces;
   std::vector<ExtraTemplate> extra;
   Endpoint endpoint = Endpoint::kValidate;
 
   Answered ask(std::string body) const {
-    Admission admission(namespaces, fixed_day(), extra);
+    Admission admission(namespaces, fixed_day(), extra, {}, {}, policies::review_config_map);
     std::string out = "left over";
     const Answer answer = admission.admit(endpoint, policies, {body.data(), body.size()}, out);
     return {answer.http_status, answer.outcome, Json::parse(out)};
@@ -173,7 +175,7 @@ TEST_CASE("B4: an image volume with :latest is denied") {
 }
 
 TEST_CASE("B5: :latest is denied in the template of every kind") {
-  for (const WorkloadKind& row : workload_kinds()) {
+  for (const workload::WorkloadKind& row : workload::workload_kinds()) {
     CAPTURE(row.kind);
     const Answered a = Setup().ask(
         review(row.group, row.kind, at(row.pod_path, pod({container("web", "a:latest")}))));
@@ -416,7 +418,7 @@ TEST_CASE("property: every answer carries the uid it was asked with") {
 }
 
 TEST_CASE("one admission answers one request after another") {
-  const FixedNamespaces namespaces;
+  const namespaces::FixedNamespaces namespaces;
   Admission admission(namespaces, fixed_day());
   const auto policies = set_of(tag_policy("production"));
   const auto outcome = [&](const Json& json) {
@@ -434,7 +436,7 @@ TEST_CASE("one admission answers one request after another") {
 }
 
 TEST_CASE("namespaces from the command line: labels, their own name, and what is wrong") {
-  FixedNamespaces namespaces;
+  namespaces::FixedNamespaces namespaces;
   CHECK(namespaces.add("shop:environment=prod") == "");
   CHECK(namespaces.add("shop:team=") == "");
   CHECK(namespaces.add("shop:environment=test") == "");

@@ -1,5 +1,6 @@
 // The handler: media types, endpoints, readiness, and what the observer hears.
 #include "webhook/admission/handler.h"
+#include "webhook/namespaces/fixed_namespaces.h"
 
 #include <doctest/doctest.h>
 
@@ -31,7 +32,7 @@ class Recorder final : public DecisionObserver {
 
 struct Setup {
   Snapshot<policy::PolicySet> policies;
-  FixedNamespaces namespaces;
+  namespaces::FixedNamespaces namespaces;
   Recorder recorder;
   AdmissionHandler handler{policies, namespaces,
                            [] {

@@ -16,6 +16,7 @@
 #include "tests/webhook/http/tls_client.h"
 #include "webhook/admission/handler.h"
 #include "webhook/http/server.h"
+#include "webhook/namespaces/fixed_namespaces.h"
 
 namespace belay::webhook::admission {
 namespace {
@@ -71,7 +72,7 @@ struct Fixture {
   ~Fixture() { registry.release(); }
 
   Snapshot<policy::PolicySet> policies;
-  FixedNamespaces namespaces;
+  namespaces::FixedNamespaces namespaces;
   Counter counter;
   test::RegistryFake registry;
   ImageQuestions questions;
@@ -228,7 +229,7 @@ TEST_CASE("without --registries nothing is asked, and pins and rules say so") {
   Snapshot<policy::PolicySet> policies;
   policies.publish(std::make_shared<const policy::PolicySet>(
       test::set_of(test::pin_policy("pins"), moved_policy("moved"))));
-  const FixedNamespaces namespaces;
+  const namespaces::FixedNamespaces namespaces;
   Counter counter;
   AdmissionHandler handler(
       policies, namespaces, [] { return std::chrono::year_month_day{}; }, counter);

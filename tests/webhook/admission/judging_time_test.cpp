@@ -9,6 +9,8 @@
 #include "tests/webhook/admission/policies.h"
 #include "tests/webhook/admission/review_text.h"
 #include "webhook/admission/admit.h"
+#include "webhook/namespaces/fixed_namespaces.h"
+#include "webhook/policies/config_map_review.h"
 
 namespace belay::webhook::admission {
 namespace {
@@ -84,7 +86,7 @@ TEST_CASE("many patterns for many images are given up, whichever list they stand
     CAPTURE(rules.substr(0, 60));
     const policy::PolicySet policies =
         test::set_of(many_patterns(rules), test::tag_policy("everywhere"));
-    const FixedNamespaces namespaces;
+    const namespaces::FixedNamespaces namespaces;
     Admission admission(
         namespaces, [] { return std::chrono::year_month_day{}; }, {}, {},
         JudgingTime::Limits{.most = 1ms, .rest = 3600s});
@@ -116,7 +118,7 @@ TEST_CASE("templates that take long each are given up for a few images, too") {
   for (int i = 0; i < 20; ++i) slow += "{any}-";
   const policy::PolicySet policies = test::set_of(many_patterns(
       "  rules: {tagFormat: {anyOf: " + many(900, slow + "a-a-a-a-a-", "x") + "}}\n"));
-  const FixedNamespaces namespaces;
+  const namespaces::FixedNamespaces namespaces;
   Admission admission(
       namespaces, [] { return std::chrono::year_month_day{}; }, {}, {},
       JudgingTime::Limits{.most = 1ms, .rest = 3600s});
@@ -133,7 +135,7 @@ TEST_CASE("templates that take long each are given up for a few images, too") {
 TEST_CASE("a rest does not touch objects that make little work") {
   const policy::PolicySet policies = test::set_of(
       many_patterns("  rules: {mutableTag: {tags: " + many(500, "*a*a*", "x") + "}}\n"));
-  const FixedNamespaces namespaces;
+  const namespaces::FixedNamespaces namespaces;
   Admission admission(
       namespaces, [] { return std::chrono::year_month_day{}; }, {}, {},
       JudgingTime::Limits{.most = 0ms, .rest = 3600s});
@@ -151,7 +153,7 @@ TEST_CASE("what to pin is not guessed where finding out takes too long") {
   policy::Policy pins = many_patterns(
       "  pin: {enabled: true, images: " + many(15'000, "docker.io/*s*p/", "*x") + "}\n");
   const policy::PolicySet policies = test::set_of(std::move(pins));
-  const FixedNamespaces namespaces;
+  const namespaces::FixedNamespaces namespaces;
   Admission admission(
       namespaces, [] { return std::chrono::year_month_day{}; }, {}, {},
       JudgingTime::Limits{.most = 1ms, .rest = 3600s});
@@ -176,10 +178,10 @@ TEST_CASE("behind policies that took long to read, a namespace's next ones are n
   const Json quick = config_map(
       "apiVersion: belay.dev/v1alpha1\nkind: ImagePolicy\nmetadata: {name: quick}\nspec:\n"
       "  rules: {tagRequired: {}}\n");
-  const FixedNamespaces namespaces;
+  const namespaces::FixedNamespaces namespaces;
   Admission admission(
       namespaces, [] { return std::chrono::year_month_day{}; }, {}, {},
-      JudgingTime::Limits{.most = 1ms, .rest = 3600s});
+      JudgingTime::Limits{.most = 1ms, .rest = 3600s}, policies::review_config_map);
   const auto ask = [&](Json review, const std::string& ns) {
     review["request"]["namespace"] = ns;
     std::string body = review.dump();

@@ -7,12 +7,13 @@
 #include <thread>
 #include <vector>
 
+#include "policy/text/base64.h"
 #include "tests/webhook/admission/no_namespaces.h"
 #include "tests/webhook/admission/policies.h"
 #include "tests/webhook/admission/registry_fake.h"
 #include "tests/webhook/admission/review_text.h"
 #include "webhook/admission/admit_and_wait.h"
-#include "webhook/base64.h"
+#include "webhook/namespaces/fixed_namespaces.h"
 
 namespace belay::webhook::admission {
 namespace {
@@ -47,7 +48,7 @@ struct Mutated {
 struct Setup {
   policy::PolicySet policies = set_of(pin_policy("pins"));
   test::RegistryFake registry;
-  FixedNamespaces namespaces;
+  namespaces::FixedNamespaces namespaces;
   Endpoint endpoint = Endpoint::kMutate;
   ImageQuestions::Options options{.threads = 8};
   ImageQuestions questions{registry, options};
@@ -76,7 +77,7 @@ struct Setup {
     result.object = json["request"]["object"];
     if (result.patched()) {
       CHECK(result.response["patchType"] == "JSONPatch");
-      const auto text = base64_decode(result.response["patch"].get<std::string>());
+      const auto text = policy::base64_decode(result.response["patch"].get<std::string>());
       REQUIRE(text.has_value());
       result.object = result.object.patch(Json::parse(*text));
     }

@@ -12,11 +12,12 @@
 #include <string_view>
 #include <vector>
 
+#include "policy/text/base64.h"
 #include "tests/webhook/admission/policies.h"
 #include "tests/webhook/admission/registry_fake.h"
 #include "tests/webhook/admission/review_text.h"
 #include "webhook/admission/admit.h"
-#include "webhook/base64.h"
+#include "webhook/namespaces/fixed_namespaces.h"
 
 namespace belay::webhook::admission {
 namespace {
@@ -115,8 +116,8 @@ struct Mutating {
     RC_ASSERT(answer.outcome == Outcome::kAllowed);
     RC_ASSERT(answer.wanted == nullptr);
     if (out.find("\"patch\"") == std::string::npos) return false;
-    const Json patch =
-        Json::parse(*base64_decode(Json::parse(out)["response"]["patch"].get<std::string>()));
+    const Json patch = Json::parse(
+        *policy::base64_decode(Json::parse(out)["response"]["patch"].get<std::string>()));
     RC_ASSERT(!patch.empty());
     for (std::size_t step = 0; step < patch.size(); step += 2) {
       const Json& test = patch.at(step);
@@ -137,7 +138,7 @@ struct Mutating {
 
   policy::PolicySet policies = test::set_of(test::pin_policy("pins"));
   test::RegistryFake registry;
-  FixedNamespaces namespaces;
+  namespaces::FixedNamespaces namespaces;
   Admission admission{namespaces,
                       [] { return std::chrono::year_month_day{}; },
                       {},

@@ -4,6 +4,7 @@
 #include "tests/webhook/admission/policies.h"
 #include "tests/webhook/admission/review_text.h"
 #include "webhook/admission/admit.h"
+#include "webhook/namespaces/fixed_namespaces.h"
 
 namespace belay::webhook::admission {
 namespace {
@@ -24,7 +25,7 @@ Outcome outcome_of(const Json& review) {
   policy::Policy policy;
   policy.name = "locking";
   policy.rules.namespace_environment.emplace().break_glass_groups = {"platform-admins"};
-  const FixedNamespaces namespaces;
+  const namespaces::FixedNamespaces namespaces;
   Admission admission(namespaces, [] { return std::chrono::year_month_day{}; });
   std::string body = review.dump();
   std::string out;
@@ -67,7 +68,7 @@ TEST_CASE("groups of one request are forgotten with it") {
   policy.name = "locking";
   policy.rules.namespace_environment.emplace().break_glass_groups = {"platform-admins"};
   const auto policies = test::set_of(policy);
-  const FixedNamespaces namespaces;
+  const namespaces::FixedNamespaces namespaces;
   Admission admission(namespaces, [] { return std::chrono::year_month_day{}; });
   Json member = update();
   member["request"]["userInfo"]["groups"] = {"platform-admins"};

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "tests/webhook/admission/review_text.h"
-#include "webhook/admission/workload_kinds.h"
+#include "webhook/workload/workload_kinds.h"
 
 namespace belay::webhook::admission {
 namespace {
@@ -138,7 +138,7 @@ TEST_CASE("B4: image volumes are read, other volumes are not") {
 }
 
 TEST_CASE("B5: the pod of every kind is found where that kind keeps it") {
-  for (const WorkloadKind& row : workload_kinds()) {
+  for (const workload::WorkloadKind& row : workload::workload_kinds()) {
     CAPTURE(row.kind);
     const Reading r(review(row.group, row.kind, at(row.pod_path, pod({container("web", "a:1")}))));
     REQUIRE(r.ok());

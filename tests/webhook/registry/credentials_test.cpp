@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "webhook/base64.h"
+#include "policy/text/base64.h"
 
 namespace belay::webhook::registry {
 namespace {
@@ -182,7 +182,7 @@ TEST_CASE("3.13: two owners, two hosts or two texts never share an identity; equ
   const auto base = identity("a.corp", user("u"), "team-a/1");
   CHECK(base.size() == 64);
   CHECK(base == identity("a.corp", user("u"), "team-a/1"));
-  CHECK(base == identity("a.corp", {{"auth", base64_encode("u:p")}}, "team-a/1"));
+  CHECK(base == identity("a.corp", {{"auth", policy::base64_encode("u:p")}}, "team-a/1"));
   CHECK(base != identity("a.corp", user("u"), "team-b/1"));
   CHECK(base != identity("b.corp", user("u"), "team-a/1"));
   CHECK(base != identity("a.corp", user("v"), "team-a/1"));
@@ -200,7 +200,8 @@ TEST_CASE("any user without colon and any password come out of base64 as they we
         text, [](const std::string& s) { return !s.empty() && s.find(':') == std::string::npos; });
     const auto password =
         *rc::gen::suchThat(text, [](const std::string& s) { return !s.ends_with('\0'); });
-    const Json config{{"auths", {{"a.corp", {{"auth", base64_encode(name + ":" + password)}}}}}};
+    const Json config{
+        {"auths", {{"a.corp", {{"auth", policy::base64_encode(name + ":" + password)}}}}}};
     const auto read = read_docker_config(config.dump(), "file");
     RC_ASSERT(read.has_value());
     const auto credentials = read->find("a.corp", "x");

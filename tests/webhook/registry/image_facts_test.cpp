@@ -12,17 +12,17 @@
 #include <thread>
 #include <vector>
 
+#include "policy/text/base64.h"
 #include "tests/support/fake_api.h"
 #include "tests/support/soon.h"
-#include "webhook/base64.h"
 #include "webhook/registry/answers.h"
 
 namespace belay::webhook::registry {
 namespace {
 
 using namespace std::chrono_literals;
-using cluster::ApiError;
-using cluster::FakeApi;
+using kube::ApiError;
+using kube::FakeApi;
 using nlohmann::json;
 
 const std::string kDigest = "sha256:" + std::string(64, 'a');
@@ -100,14 +100,15 @@ class Memory final : public Sightings {
 };
 
 json docker_config(const std::string& username) {
-  return {{"auths", {{"registry.corp", {{"auth", base64_encode(username + ":" + kPassword)}}}}}};
+  return {{"auths",
+           {{"registry.corp", {{"auth", policy::base64_encode(username + ":" + kPassword)}}}}}};
 }
 
 json secret_of(const std::string& username) {
   return {{"kind", "Secret"},
           {"type", "kubernetes.io/dockerconfigjson"},
           {"metadata", {{"name", "x"}}},
-          {"data", {{".dockerconfigjson", base64_encode(docker_config(username).dump())}}}};
+          {"data", {{".dockerconfigjson", policy::base64_encode(docker_config(username).dump())}}}};
 }
 
 json account_with(const std::vector<std::string>& names) {
@@ -266,7 +267,7 @@ TEST_CASE("3.14: secrets that can't be read are a clause that holds nothing of t
   // What does not read is passed over, as the kubelet does.
   setup.api.before = nullptr;
   json broken = secret_of("of-pod");
-  broken["data"][".dockerconfigjson"] = base64_encode("{\"auths\": " + kPassword);
+  broken["data"][".dockerconfigjson"] = policy::base64_encode("{\"auths\": " + kPassword);
   setup.api.put(kSecrets + "pull", broken);
   json opaque = secret_of("of-pod");
   opaque["type"] = "Opaque";

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "webhook/base64.h"
+#include "policy/text/base64.h"
 #include "webhook/registry/answers.h"
 #include "webhook/registry/challenge.h"
 #include "webhook/registry/credentials.h"
@@ -228,7 +228,7 @@ Texts users(const Keyring& keyring, std::string_view host, std::string_view repo
 }
 
 std::string entry(const std::string& key, const std::string& user) {
-  return "\"" + key + R"(":{"auth":")" + base64_encode(user + ":pa:ss") + "\"}";
+  return "\"" + key + R"(":{"auth":")" + policy::base64_encode(user + ":pa:ss") + "\"}";
 }
 
 TEST_CASE("a docker config's credentials go to their host, the longest path first") {
@@ -284,12 +284,13 @@ TEST_CASE("identities are equal for equal credentials of one owner only") {
 }
 
 TEST_CASE("3.14: a docker config that does not read is told of without any of its text") {
-  for (const std::string& text : {std::string("secret"), std::string(R"({"auths":[]})"),
-                                  std::string(R"({"auths":{"a":"secret"}})"),
-                                  std::string(R"({"auths":{"a":{"auth":"secret!"}}})"),
-                                  R"({"auths":{"a":{"auth":")" + base64_encode("secret") + "\"}}}",
-                                  std::string(R"({"auths":{"a":{"username":["secret"]}}})"),
-                                  std::string(R"({"auths":{"":{"username":"secret"}}})")}) {
+  for (const std::string& text :
+       {std::string("secret"), std::string(R"({"auths":[]})"),
+        std::string(R"({"auths":{"a":"secret"}})"),
+        std::string(R"({"auths":{"a":{"auth":"secret!"}}})"),
+        R"({"auths":{"a":{"auth":")" + policy::base64_encode("secret") + "\"}}}",
+        std::string(R"({"auths":{"a":{"username":["secret"]}}})"),
+        std::string(R"({"auths":{"":{"username":"secret"}}})")}) {
     CAPTURE(text);
     const auto read = read_docker_config(text, "file");
     REQUIRE_FALSE(read);

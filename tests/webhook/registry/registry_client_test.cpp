@@ -6,8 +6,8 @@
 #include <mutex>
 #include <thread>
 
+#include "policy/text/base64.h"
 #include "tests/support/https_imposter.h"
-#include "webhook/base64.h"
 #include "webhook/registry/answers.h"
 #include "webhook/registry/registry_client.h"
 
@@ -313,7 +313,7 @@ TEST_CASE(
 
 TEST_CASE("a basic challenge is answered, and remembered") {
   const Server server([](Peer& peer, const std::string& request) {
-    if (header_of(request, "Authorization") == "Basic " + base64_encode("me:secret")) {
+    if (header_of(request, "Authorization") == "Basic " + policy::base64_encode("me:secret")) {
       return head(peer, 200, digest_header(kDigest));
     }
     head(peer, 401, "WWW-Authenticate: Basic realm=\"x\"\r\n");
@@ -357,7 +357,7 @@ TEST_CASE("a token is fetched for what is asked, with the credential, and used u
   CHECK(served == 1);
   const auto requests = server.requests();
   CHECK(line_of(requests[1]) == "GET /token?service=s&scope=repository:shop/web:pull");
-  CHECK(header_of(requests[1], "Authorization") == "Basic " + base64_encode("me:secret"));
+  CHECK(header_of(requests[1], "Authorization") == "Basic " + policy::base64_encode("me:secret"));
   // Another identity gets a token of its own.
   CHECK(client.digest(place(user("you")), "v1", soon()) == kDigest);
   CHECK(served == 2);

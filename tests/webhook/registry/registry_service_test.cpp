@@ -11,10 +11,10 @@
 #include <thread>
 #include <vector>
 
+#include "policy/text/base64.h"
 #include "tests/support/folder.h"
 #include "tests/support/https_imposter.h"
 #include "tests/support/soon.h"
-#include "webhook/base64.h"
 
 namespace belay::webhook::registry {
 namespace {
@@ -61,11 +61,11 @@ struct Fixture {
   }
   void write_credential(const std::string& host, const std::string& password) {
     folder.replace("docker.json", R"({"auths":{")" + host + R"(":{"auth":")" +
-                                      base64_encode("me:" + password) + "\"}}}");
+                                      policy::base64_encode("me:" + password) + "\"}}}");
   }
   void want(const std::string& password) {
     const std::lock_guard lock(mutex);
-    wanted_header = "Basic " + base64_encode("me:" + password);
+    wanted_header = "Basic " + policy::base64_encode("me:" + password);
     open = false;
   }
   std::string wanted() {

@@ -1,0 +1,70 @@
+// The JSON of a Lease. Nothing of nlohmann leaves this file.
+#include "webhook/kube/lease_record.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+namespace belay::webhook::kube {
+namespace {
+
+using nlohmann::json;
+
+std::string text_of(const json& spec, const char* key) {
+  const auto found = spec.find(key);
+  return found != spec.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+int number_of(const json& spec, const char* key) {
+  const auto found = spec.find(key);
+  return found != spec.end() && found->is_number_integer() ? found->get<int>() : 0;
+}
+
+}  // namespace
+
+std::expected<LeaseRecord, std::string> read_lease(std::string_view text) {
+  const json lease = json::parse(text, nullptr, false);
+  if (!lease.is_object() || lease.value("kind", json()) != "Lease") {
+    return std::unexpected("the API server's answer is no Lease");
+  }
+  LeaseRecord record;
+  const auto spec = lease.find("spec");
+  if (spec == lease.end() || !spec->is_object()) return record;  // as the chart ships it
+  record.holder = text_of(*spec, "holderIdentity");
+  record.duration = std::chrono::seconds(number_of(*spec, "leaseDurationSeconds"));
+  record.acquire_time = text_of(*spec, "acquireTime");
+  record.renew_time = text_of(*spec, "renewTime");
+  record.transitions = number_of(*spec, "leaseTransitions");
+  return record;
+}
+
+std::string write_lease(std::string_view text, std::string_view namespace_name,
+                        std::string_view name, const LeaseRecord& record) {
+  json lease = text.empty() ? json::object() : json::parse(text, nullptr, false);
+  if (!lease.is_object()) lease = json::object();
+  if (text.empty()) {
+    lease = {{"apiVersion", "coordination.k8s.io/v1"},
+             {"kind", "Lease"},
+             {"metadata", {{"name", name}, {"namespace", namespace_name}}}};
+  }
+  json& spec = lease["spec"];
+  if (!spec.is_object()) spec = json::object();
+  spec["holderIdentity"] = record.holder;
+  spec["leaseDurationSeconds"] = record.duration.count();
+  spec["acquireTime"] = record.acquire_time;
+  spec["renewTime"] = record.renew_time;
+  spec["leaseTransitions"] = record.transitions;
+  return lease.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+std::string micro_time(std::chrono::system_clock::time_point time) {
+  const auto day = std::chrono::floor<std::chrono::days>(time);
+  const std::chrono::year_month_day date(day);
+  const std::chrono::hh_mm_ss clock(std::chrono::floor<std::chrono::microseconds>(time - day));
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", static_cast<int>(date.year()),
+                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                     clock.hours().count(), clock.minutes().count(), clock.seconds().count(),
+                     clock.subseconds().count());
+}
+
+}  // namespace belay::webhook::kube
