@@ -29,7 +29,7 @@ LIBRARY_ROOMS = {
     "spdlog/": ["webhook/"],
     "fmt/": ["webhook/"],
     "prometheus/": ["webhook/"],
-    "CLI/": ["webhook/command/", "webhook/main.cpp"],
+    "CLI/": ["webhook/command/options.cpp", "webhook/command/help.cpp", "webhook/command/run.cpp"],
 }
 
 NOWHERE = {

@@ -2,7 +2,6 @@
 // them. What `certs show` does stands in certs_show.cpp.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <chrono>
 #include <filesystem>
 #include <memory>
@@ -67,48 +66,49 @@ int run_ensure(const CertsOptions& options, bool renew, Streams& streams) {
 }
 
 /// --dir, --name and --days of the commands that issue.
-CLI::App* add_issuing(CLI::App& app, const char* name, const char* summary, CertsOptions& options) {
-  CLI::App* const sub = app.add_subcommand(name, summary);
-  sub->add_option("-d,--dir", options.directory, "Directory of ca.crt, ca.key, tls.crt, tls.key")
-      ->type_name("DIR")
-      ->required();
-  repeatable(sub->add_option("-n,--name", options.names,
-                             "DNS name or address to issue for; repeatable; left out: those of the "
-                             "certificate that is there, else the chart's service and localhost")
-                 ->type_name("NAME"));
-  sub->add_option("--days", options.days, "Days that the certificate is valid")
-      ->type_name("N")
-      ->check(CLI::Range(1U, 3650U))
-      ->capture_default_str();
+CommandLine add_issuing(const CommandLine& line, const char* name, const char* summary,
+                        CertsOptions& options) {
+  const CommandLine sub = line.subcommand(name, summary);
+  sub.option("-d,--dir", options.directory, "Directory of ca.crt, ca.key, tls.crt, tls.key")
+      .type_name("DIR")
+      .required();
+  sub.option("-n,--name", options.names,
+             "DNS name or address to issue for; repeatable; left out: those of the "
+             "certificate that is there, else the chart's service and localhost")
+      .type_name("NAME")
+      .repeatable();
+  sub.option("--days", options.days, "Days that the certificate is valid")
+      .type_name("N")
+      .range(1, 3650)
+      .show_default();
   return sub;
 }
 
 }  // namespace
 
-Run define_certs(CLI::App& app) {
+Run define_certs(const CommandLine& line) {
   auto options = std::make_shared<CertsOptions>();
-  const CLI::App* const create =
-      add_issuing(app, "create", "makes a CA and a serving certificate in a directory", *options);
-  const CLI::App* const renew =
-      add_issuing(app, "renew", "issues a new serving certificate under the CA there", *options);
-  CLI::App* const show =
-      app.add_subcommand("show", "tells what stands in certificates and how long they last");
-  show->add_option(
-          "PATH", options->show.path,
-          "Certificates in PEM, a Secret's manifest, or a directory of certs create; - for "
-          "standard input")
-      ->type_name("PATH")
-      ->required();
-  show->add_option("-o,--output", options->show.output, "Format of the output")
-      ->type_name("FORMAT")
-      ->check(CLI::IsMember({"text", "json"}))
-      ->capture_default_str();
-  show->add_flag("--ca-bundle", options->show.ca_bundle,
-                 "Print only the CA in base64, for clientConfig.caBundle");
-  app.require_subcommand(1);
+  const CommandLine create =
+      add_issuing(line, "create", "makes a CA and a serving certificate in a directory", *options);
+  const CommandLine renew =
+      add_issuing(line, "renew", "issues a new serving certificate under the CA there", *options);
+  const CommandLine show =
+      line.subcommand("show", "tells what stands in certificates and how long they last");
+  show.option("PATH", options->show.path,
+              "Certificates in PEM, a Secret's manifest, or a directory of certs create; - for "
+              "standard input")
+      .type_name("PATH")
+      .required();
+  show.option("-o,--output", options->show.output, "Format of the output")
+      .type_name("FORMAT")
+      .choices({"text", "json"})
+      .show_default();
+  show.flag("--ca-bundle", options->show.ca_bundle,
+            "Print only the CA in base64, for clientConfig.caBundle");
+  line.require_subcommand();
   return [options, create, renew](Streams& streams) {
-    if (create->parsed() || renew->parsed()) {
-      return run_ensure(*options, renew->parsed(), streams);
+    if (create.given() || renew.given()) {
+      return run_ensure(*options, renew.given(), streams);
     }
     return run_certs_show(options->show, streams);
   };

@@ -1,5 +1,4 @@
 // `belay check`: judges manifests as the webhook would, with the line of every finding.
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <expected>
 #include <memory>
@@ -213,24 +212,23 @@ int run_check(const CheckOptions& options, Streams& streams) {
 
 }  // namespace
 
-Run define_check(CLI::App& app) {
+Run define_check(const CommandLine& line) {
   auto options = std::make_shared<CheckOptions>();
-  declare_judging(app, options->judging);
-  declare_manifests(app, options->manifests);
-  app.add_flag(
-      "--resolve", options->resolve,
-      "Ask registries: rules that need one are evaluated, and a refused tag comes with its "
-      "digest");
-  declare_registries(app, options->registries);
-  app.add_option("--tag-history", options->sightings,
-                 "Tag history as belay serve --tag-history writes it; for tag-moved")
-      ->type_name("FILE");
+  declare_judging(line, options->judging);
+  declare_manifests(line, options->manifests);
+  line.flag("--resolve", options->resolve,
+            "Ask registries: rules that need one are evaluated, and a refused tag comes with its "
+            "digest");
+  declare_registries(line, options->registries);
+  line.option("--tag-history", options->sightings,
+              "Tag history as belay serve --tag-history writes it; for tag-moved")
+      .type_name("FILE");
   std::vector<std::string> names;
   for (const report::Format& format : report::formats()) names.emplace_back(format.name);
-  app.add_option("-o,--output", options->output, "Format of the output")
-      ->type_name("FORMAT")
-      ->check(CLI::IsMember(names))
-      ->capture_default_str();
+  line.option("-o,--output", options->output, "Format of the output")
+      .type_name("FORMAT")
+      .choices(names)
+      .show_default();
   return [options](Streams& streams) { return run_check(*options, streams); };
 }
 

@@ -1,6 +1,6 @@
 // The command line: one table of subcommands, one file a subcommand.
 //
-// A command declares its options on a CLI11 app and hands back what to run. What it reads and
+// A command declares its options and hands back what to run. What it reads and
 // writes comes in as streams, so tests run a command without a process. Nothing here is thread-safe
 // but commands(), which is immutable.
 #pragma once
@@ -12,10 +12,7 @@
 #include <string_view>
 #include <vector>
 
-namespace CLI {
-class App;
-class Option;
-}  // namespace CLI
+#include "webhook/command/options.h"
 
 namespace belay::webhook::command {
 
@@ -49,15 +46,13 @@ struct Command {
   /// help and completion too, so it only declares. Options live in a shared_ptr that the returned
   /// function keeps:
   ///
-  ///     Run define_lint(CLI::App& app) {
+  ///     Run define_lint(const CommandLine& line) {
   ///       auto options = std::make_shared<LintOptions>();
-  ///       app.add_option("POLICY", options->paths, "Files or directories")->required();
+  ///       line.option("POLICY", options->paths, "Files or directories").required();
   ///       return [options](Streams& streams) { return run_lint(*options, streams); };
   ///     }
   ///
-  /// Take repeatable() for options that may stand several times, type_name("FILE") or
-  /// type_name("DIR") for paths (completion asks it), CLI::IsMember for closed sets.
-  Run (*define)(CLI::App& app);
+  Run (*define)(const CommandLine& line);
   bool hidden = false;  ///< works, but is not listed
 };
 
@@ -66,10 +61,6 @@ std::span<const Command> commands();
 
 /// The command of that name, or nullptr.
 const Command* find_command(std::string_view name);
-
-/// An option that may be given several times, one value at a time: `--policy a --policy b`; also
-/// `--policy a,b`, which is how its environment variable holds several.
-CLI::Option* repeatable(CLI::Option* option);
 
 /// Runs the program.
 /// \param program    what the user typed, for help: "belay" or "kubectl belay"
@@ -81,17 +72,17 @@ int run(std::string_view program, const std::vector<std::string>& arguments, Str
 std::string program_name(std::string_view argv0);
 
 // One function a command, each in the file that is named after it.
-Run define_certs(CLI::App& app);
-Run define_check(CLI::App& app);
-Run define_completion(CLI::App& app);
-Run define_image(CLI::App& app);
-Run define_lint(CLI::App& app);
-Run define_man(CLI::App& app);
-Run define_pin(CLI::App& app);
-Run define_probe(CLI::App& app);
-Run define_review(CLI::App& app);
-Run define_serve(CLI::App& app);
-Run define_tags(CLI::App& app);
-Run define_version(CLI::App& app);
+Run define_certs(const CommandLine& line);
+Run define_check(const CommandLine& line);
+Run define_completion(const CommandLine& line);
+Run define_image(const CommandLine& line);
+Run define_lint(const CommandLine& line);
+Run define_man(const CommandLine& line);
+Run define_pin(const CommandLine& line);
+Run define_probe(const CommandLine& line);
+Run define_review(const CommandLine& line);
+Run define_serve(const CommandLine& line);
+Run define_tags(const CommandLine& line);
+Run define_version(const CommandLine& line);
 
 }  // namespace belay::webhook::command

@@ -2,7 +2,6 @@
 // from the table of commands and their options.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <ostream>
 
@@ -46,21 +45,20 @@ std::string shell_quoted(std::string_view text) {
   return result + "'";
 }
 
-void add_places(const std::string& path, const CLI::App& app, std::vector<Place>& places) {
+void add_places(const std::string& path, const CommandText& command, std::vector<Place>& places) {
   Place place{.path = path, .commands = {}, .options = {}, .values = {}};
-  for (const OptionText& text : option_texts(app)) {
+  for (const OptionText& text : command.options) {
     if (text.positional) continue;
     for (const std::string& name : text.names) place.options.push_back({name, text.description});
     if (!text.choices.empty() || is_path(text.value)) {
       place.values.push_back({text.names, text.choices});
     }
   }
-  const auto subcommands = app.get_subcommands([](const CLI::App*) { return true; });
-  for (const CLI::App* sub : subcommands) {
-    place.commands.push_back({sub->get_name(), sub->get_description()});
+  for (const CommandText& sub : command.subcommands) {
+    place.commands.push_back({sub.name, sub.summary});
   }
   places.push_back(std::move(place));
-  for (const CLI::App* sub : subcommands) add_places(path + " " + sub->get_name(), *sub, places);
+  for (const CommandText& sub : command.subcommands) add_places(path + " " + sub.name, sub, places);
 }
 
 std::vector<Place> all_places() {
@@ -72,10 +70,7 @@ std::vector<Place> all_places() {
   for (const Command& command : commands()) {
     if (command.hidden) continue;
     places.front().commands.push_back({std::string(command.name), std::string(command.summary)});
-    CLI::App app;
-    app.set_help_flag("-h,--help", "Show this help");
-    command.define(app);
-    add_places(std::string(command.name), app, places);
+    add_places(std::string(command.name), text_of(command), places);
   }
   return places;
 }
@@ -187,19 +182,19 @@ std::string zsh_completion() {
 
 }  // namespace
 
-Run define_completion(CLI::App& app) {
+Run define_completion(const CommandLine& line) {
   auto shell = std::make_shared<std::string>();
-  app.add_option("SHELL", *shell, "Shell to write for")
-      ->type_name("SHELL")
-      ->check(CLI::IsMember({"bash", "zsh"}))
-      ->required();
+  line.option("SHELL", *shell, "Shell to write for")
+      .type_name("SHELL")
+      .choices({"bash", "zsh"})
+      .required();
   return [shell](Streams& streams) {
     streams.out << (*shell == "bash" ? bash_completion() : zsh_completion());
     return kExitClean;
   };
 }
 
-Run define_man(CLI::App& /*app*/) {
+Run define_man(const CommandLine& /*line*/) {
   return [](Streams& streams) {
     streams.out << man_page();
     return kExitClean;

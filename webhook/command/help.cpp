@@ -221,6 +221,25 @@ std::vector<OptionText> option_texts(const CLI::App& app) {
   return result;
 }
 
+namespace {
+
+CommandText text_of_app(std::string name, std::string summary, const CLI::App& app) {
+  CommandText text{std::move(name), std::move(summary), option_texts(app), {}};
+  for (const CLI::App* sub : subcommands_of(app)) {
+    text.subcommands.push_back(text_of_app(sub->get_name(), sub->get_description(), *sub));
+  }
+  return text;
+}
+
+}  // namespace
+
+CommandText text_of(const Command& command) {
+  CLI::App app;
+  app.set_help_flag("-h,--help", "Show this help");
+  command.define(CommandLine(app));
+  return text_of_app(std::string(command.name), std::string(command.summary), app);
+}
+
 std::string program_help(std::string_view program) {
   std::string out;
   append_wrapped(out, kTagline, 0);
@@ -284,7 +303,7 @@ std::string man_page() {
     if (command.hidden) continue;
     CLI::App app;
     app.set_help_flag();
-    command.define(app);
+    command.define(CommandLine(app));
     out += fmt::format(".SS belay {}{}\n{}.\n", roff(command.name), roff(usage_of(app)),
                        roff(command.summary));
     for (const std::string_view paragraph : paragraphs(command.description)) {

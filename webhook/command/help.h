@@ -22,6 +22,14 @@ struct OptionText {
   std::vector<std::string> choices;  ///< the closed set that is taken, if it is one
 };
 
+/// A command, or a command's command, in words.
+struct CommandText {
+  std::string name, summary;
+  std::vector<OptionText> options;
+  std::vector<CommandText> subcommands;
+};
+CommandText text_of(const Command& command);
+
 /// The options of an app, arguments first, in the order in which they were declared.
 std::vector<OptionText> option_texts(const CLI::App& app);
 

@@ -2,7 +2,6 @@
 // command line or, for "-", from standard input; knows no policy and asks no registry.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <istream>
 #include <memory>
@@ -188,15 +187,15 @@ int run_image(const ImageOptions& options, Streams& streams) {
 
 }  // namespace
 
-Run define_image(CLI::App& app) {
+Run define_image(const CommandLine& line) {
   auto options = std::make_shared<ImageOptions>();
-  app.add_option("REF", options->references,
-                 "Image references, or - for standard input with one reference per line")
-      ->required();
-  app.add_option("-o,--output", options->output, "Format of the output")
-      ->type_name("FORMAT")
-      ->check(CLI::IsMember({"text", "json"}))
-      ->capture_default_str();
+  line.option("REF", options->references,
+              "Image references, or - for standard input with one reference per line")
+      .required();
+  line.option("-o,--output", options->output, "Format of the output")
+      .type_name("FORMAT")
+      .choices({"text", "json"})
+      .show_default();
   return [options](Streams& streams) { return run_image(*options, streams); };
 }
 

@@ -1,6 +1,5 @@
 #include "webhook/command/judging.h"
 
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <ostream>
 #include <utility>
@@ -13,15 +12,18 @@
 
 namespace belay::webhook::command {
 
-void declare_judging(CLI::App& app, JudgingOptions& options, const std::string& policy_help) {
-  repeatable(app.add_option("-p,--policy", options.policies, policy_help))->type_name("FILE|DIR");
-  repeatable(app.add_option("--namespace-labels", options.namespace_labels,
-                            "Label of a namespace, such as shop:environment=prod; repeatable"))
-      ->type_name("LABEL");
-  repeatable(app.add_option("--extra-template", options.extra_templates,
-                            "Also evaluate the pod template of a custom resource, such as "
-                            "argoproj.io/Rollout:spec.template; repeatable"))
-      ->type_name("GROUP/KIND:PATH");
+void declare_judging(const CommandLine& line, JudgingOptions& options,
+                     const std::string& policy_help) {
+  line.option("-p,--policy", options.policies, policy_help).repeatable().type_name("FILE|DIR");
+  line.option("--namespace-labels", options.namespace_labels,
+              "Label of a namespace, such as shop:environment=prod; repeatable")
+      .repeatable()
+      .type_name("LABEL");
+  line.option("--extra-template", options.extra_templates,
+              "Also evaluate the pod template of a custom resource, such as "
+              "argoproj.io/Rollout:spec.template; repeatable")
+      .repeatable()
+      .type_name("GROUP/KIND:PATH");
 }
 
 void print_problem(const policies::PolicyProblem& problem, std::ostream& out) {

@@ -24,7 +24,7 @@ struct JudgingOptions {
 
 /// Declares --policy, --namespace-labels and --extra-template.
 /// \param policy_help  what --policy is for, and what holds without it
-void declare_judging(CLI::App& app, JudgingOptions& options,
+void declare_judging(const CommandLine& line, JudgingOptions& options,
                      const std::string& policy_help =
                          "Policy file, or directory of them (default: the built-in policy)");
 

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 #include <fmt/ostream.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <istream>
 #include <iterator>
@@ -137,18 +136,18 @@ int run_lint(const LintOptions& options, Streams& streams) {
 
 }  // namespace
 
-Run define_lint(CLI::App& app) {
+Run define_lint(const CommandLine& line) {
   auto options = std::make_shared<LintOptions>();
-  app.add_option("POLICY", options->paths,
-                 "Policies or ConfigMap manifests with policies: a file, a directory, or - for "
-                 "standard input")
-      ->type_name("FILE|DIR|-");
-  app.add_option("-o,--output", options->output, "Format of the output")
-      ->type_name("FORMAT")
-      ->check(CLI::IsMember({"text", "json"}))
-      ->capture_default_str();
-  app.add_flag("--schema", options->schema,
-               "Print the JSON Schema of policies, for editors, and do nothing else");
+  line.option("POLICY", options->paths,
+              "Policies or ConfigMap manifests with policies: a file, a directory, or - for "
+              "standard input")
+      .type_name("FILE|DIR|-");
+  line.option("-o,--output", options->output, "Format of the output")
+      .type_name("FORMAT")
+      .choices({"text", "json"})
+      .show_default();
+  line.flag("--schema", options->schema,
+            "Print the JSON Schema of policies, for editors, and do nothing else");
   return [options](Streams& streams) { return run_lint(*options, streams); };
 }
 

@@ -1,7 +1,6 @@
 // Reads files whole; a directory stands for all below it.
 #include "webhook/command/manifest_inputs.h"
 
-#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <set>
 #include <system_error>
@@ -17,18 +16,18 @@ std::vector<std::string> ManifestOptions::all() const {
   return every;
 }
 
-void declare_manifests(CLI::App& app, ManifestOptions& options) {
-  repeatable(
-      app.add_option("-f,--filename", options.named,
-                     "Manifests: a file, a directory with everything below it, or - for standard "
-                     "input"))
-      ->type_name("FILE|DIR|-");
-  app.add_option("FILE", options.paths, "The same without -f, for file lists from a shell")
-      ->type_name("FILE|DIR|-");
-  app.add_option("-n,--namespace", options.default_namespace,
-                 "Namespace of objects without a namespace")
-      ->type_name("NAME")
-      ->capture_default_str();
+void declare_manifests(const CommandLine& line, ManifestOptions& options) {
+  line.option("-f,--filename", options.named,
+              "Manifests: a file, a directory with everything below it, or - for standard "
+              "input")
+      .repeatable()
+      .type_name("FILE|DIR|-");
+  line.option("FILE", options.paths, "The same without -f, for file lists from a shell")
+      .type_name("FILE|DIR|-");
+  line.option("-n,--namespace", options.default_namespace,
+              "Namespace of objects without a namespace")
+      .type_name("NAME")
+      .show_default();
 }
 
 std::vector<InputFile> read_inputs(const std::vector<std::string>& paths, std::istream& in,

@@ -26,7 +26,7 @@ struct ManifestOptions {
 };
 
 /// Declares -f, FILE and --namespace.
-void declare_manifests(CLI::App& app, ManifestOptions& options);
+void declare_manifests(const CommandLine& line, ManifestOptions& options);
 
 /// What standard input is called in places.
 inline constexpr std::string_view kStandardInput = "<stdin>";

@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
@@ -205,19 +204,19 @@ int run_pin(const PinOptions& options, const MakeReader& make_reader, Streams& s
   return options.check && run.unpinned() != 0 ? kExitFindings : kExitClean;
 }
 
-Run define_pin(CLI::App& app) {
+Run define_pin(const CommandLine& line) {
   auto options = std::make_shared<PinOptions>();
-  declare_manifests(app, options->manifests);
-  declare_registries(app, options->registries);
-  app.add_flag("-w,--write", options->write, "Write the digests into the files, in place");
-  app.add_flag("--check", options->check,
-               "Write nothing; list images without a digest, and exit with 1 if there are any");
-  app.add_flag("--diff", options->diff, "Print a unified diff, also for a single file");
-  declare_judging(app, options->judging, "Pin only what `pin` of these policies selects");
-  app.add_option("-o,--output", options->output, "Format of the output")
-      ->type_name("FORMAT")
-      ->check(CLI::IsMember({"text", "json"}))
-      ->capture_default_str();
+  declare_manifests(line, options->manifests);
+  declare_registries(line, options->registries);
+  line.flag("-w,--write", options->write, "Write the digests into the files, in place");
+  line.flag("--check", options->check,
+            "Write nothing; list images without a digest, and exit with 1 if there are any");
+  line.flag("--diff", options->diff, "Print a unified diff, also for a single file");
+  declare_judging(line, options->judging, "Pin only what `pin` of these policies selects");
+  line.option("-o,--output", options->output, "Format of the output")
+      .type_name("FORMAT")
+      .choices({"text", "json"})
+      .show_default();
   return [options](Streams& streams) { return run_pin(*options, make_registry_client, streams); };
 }
 

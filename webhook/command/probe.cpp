@@ -2,7 +2,6 @@
 // server from the outside, as `kubectl apply` would. A dry run: nothing is created.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <chrono>
 #include <expected>
 #include <memory>
@@ -132,25 +131,25 @@ int run_probe(const ProbeOptions& options, Streams& streams) {
 
 }  // namespace
 
-Run define_probe(CLI::App& app) {
+Run define_probe(const CommandLine& line) {
   auto options = std::make_shared<ProbeOptions>();
-  app.add_option(
-         "--kubeconfig", options->kubeconfig,
-         "Kubeconfig of the cluster (its current context); default: $KUBECONFIG, else this pod's "
-         "ServiceAccount, else ~/.kube/config")
-      ->type_name("FILE");
-  app.add_option("-n,--namespace", options->namespace_name, "Namespace of the pod")
-      ->type_name("NAME")
-      ->check([](const std::string& name) {
+  line.option(
+          "--kubeconfig", options->kubeconfig,
+          "Kubeconfig of the cluster (its current context); default: $KUBECONFIG, else this pod's "
+          "ServiceAccount, else ~/.kube/config")
+      .type_name("FILE");
+  line.option("-n,--namespace", options->namespace_name, "Namespace of the pod")
+      .type_name("NAME")
+      .check([](const std::string& name) {
         const std::string wrong = policy::check_text(policy::TextForm::kObjectName, name);
         return wrong.empty() ? wrong : fmt::format("\"{}\" {}", name, wrong);
       })
-      ->capture_default_str();
-  app.add_option("--expect", options->expected,
-                 "The expected result: denied if policies enforce, warned if they warn")
-      ->type_name("VERDICT")
-      ->check(CLI::IsMember({std::string(kDenied), std::string(kWarned), std::string(kAdmitted)}))
-      ->capture_default_str();
+      .show_default();
+  line.option("--expect", options->expected,
+              "The expected result: denied if policies enforce, warned if they warn")
+      .type_name("VERDICT")
+      .choices({std::string(kDenied), std::string(kWarned), std::string(kAdmitted)})
+      .show_default();
   return [options](Streams& streams) { return run_probe(*options, streams); };
 }
 

@@ -1,7 +1,6 @@
 // Files -> what may be asked.
 #include "webhook/command/registry_options.h"
 
-#include <CLI/CLI.hpp>
 #include <ostream>
 #include <utility>
 
@@ -11,15 +10,15 @@
 
 namespace belay::webhook::command {
 
-void declare_registries(CLI::App& app, RegistryOptions& options) {
-  app.add_option("--registries", options.registries,
-                 "Registries that belay may ask; no other is contacted")
-      ->type_name("FILE");
-  repeatable(
-      app.add_option("--docker-config", options.docker_configs,
-                     "Docker config file with credentials, such as ~/.docker/config.json; no "
-                     "other file is read; repeatable"))
-      ->type_name("FILE");
+void declare_registries(const CommandLine& line, RegistryOptions& options) {
+  line.option("--registries", options.registries,
+              "Registries that belay may ask; no other is contacted")
+      .type_name("FILE");
+  line.option("--docker-config", options.docker_configs,
+              "Docker config file with credentials, such as ~/.docker/config.json; no "
+              "other file is read; repeatable")
+      .repeatable()
+      .type_name("FILE");
 }
 
 std::optional<RegistryAccess> load_registries(const RegistryOptions& options, Streams& streams) {

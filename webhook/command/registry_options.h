@@ -22,7 +22,7 @@ struct RegistryOptions {
 };
 
 /// Declares --registries and --docker-config.
-void declare_registries(CLI::App& app, RegistryOptions& options);
+void declare_registries(const CommandLine& line, RegistryOptions& options);
 
 /// Which registries may be asked, and what each may be shown.
 struct RegistryAccess {

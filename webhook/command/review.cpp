@@ -1,6 +1,5 @@
 // `belay review`: one AdmissionReview through the server's code path, from standard input to
 // standard output.
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <optional>
 #include <ostream>
@@ -103,16 +102,16 @@ int run_review(const ReviewOptions& options, Streams& streams) {
 
 }  // namespace
 
-Run define_review(CLI::App& app) {
+Run define_review(const CommandLine& line) {
   auto options = std::make_shared<ReviewOptions>();
-  declare_judging(app, options->judging);
-  app.add_flag("--mutate", options->mutate, "Respond as /mutate does (default: /validate)");
-  app.add_option("--registries", options->registries,
-                 "Registries that belay may ask; default: none")
-      ->type_name("FILE");
-  repeatable(app.add_option("--docker-config", options->docker_configs,
-                            "Docker config file with credentials for them; repeatable"))
-      ->type_name("FILE");
+  declare_judging(line, options->judging);
+  line.flag("--mutate", options->mutate, "Respond as /mutate does (default: /validate)");
+  line.option("--registries", options->registries, "Registries that belay may ask; default: none")
+      .type_name("FILE");
+  line.option("--docker-config", options->docker_configs,
+              "Docker config file with credentials for them; repeatable")
+      .repeatable()
+      .type_name("FILE");
   return [options](Streams& streams) { return run_review(*options, streams); };
 }
 

@@ -198,7 +198,7 @@ int run_command(std::string_view program, const Command& command,
   app.name(std::string(command.name));
   app.set_help_flag("-h,--help", "Show this help");
   app.allow_extras();
-  const Run action = command.define(app);
+  const Run action = command.define(CommandLine(app));
 
   take_off_marks(app);
   mark_brackets(arguments);
@@ -242,10 +242,6 @@ int unknown_command(std::string_view program, const std::string& typed, Streams&
 }
 
 }  // namespace
-
-CLI::Option* repeatable(CLI::Option* option) {
-  return option->delimiter(',')->allow_extra_args(false);
-}
 
 std::string program_name(std::string_view argv0) {
   const std::string_view file = argv0.substr(argv0.rfind('/') + 1);

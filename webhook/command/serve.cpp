@@ -3,7 +3,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <cctype>
 #include <chrono>
 #include <csignal>
@@ -103,16 +102,16 @@ std::string environment_name(std::string_view flag) {
   return name;
 }
 
-CLI::Option* flag_option(CLI::App& app, const char* flag, bool& target, const char* text) {
-  return app.add_flag(flag, target, text)->envname(environment_name(flag));
+Option flag_option(const CommandLine& line, const char* flag, bool& target, const char* text) {
+  return line.flag(flag, target, text).environment(environment_name(flag));
 }
 
 /// Options of a replica that lives with the Kubernetes API.
-void define_cluster_options(CLI::App& app, serve::ServerFlags& flags) {
-  const auto option = [&app](const char* flag, auto& target, const char* type, const char* text) {
-    return app.add_option(flag, target, text)->type_name(type)->envname(environment_name(flag));
+void define_cluster_options(const CommandLine& line, serve::ServerFlags& flags) {
+  const auto option = [&line](const char* flag, auto& target, const char* type, const char* text) {
+    return line.option(flag, target, text).type_name(type).environment(environment_name(flag));
   };
-  flag_option(app, "--cluster", flags.cluster,
+  flag_option(line, "--cluster", flags.cluster,
               "Read policies (ConfigMaps) and namespaces from the Kubernetes API, as this pod's "
               "ServiceAccount");
   option("--kubeconfig", flags.kubeconfig, "FILE",
@@ -122,7 +121,7 @@ void define_cluster_options(CLI::App& app, serve::ServerFlags& flags) {
          "ServiceAccount's");
   option("--pod-name", flags.pod_name, "NAME",
          "Name in the Lease and in Events; default: the host name");
-  flag_option(app, "--tenant-policies", flags.tenant_policies,
+  flag_option(line, "--tenant-policies", flags.tenant_policies,
               "Also use policies of other namespaces, each for its own namespace");
   option(
       "--tls-secret", flags.tls_secret, "NAME",
@@ -130,31 +129,32 @@ void define_cluster_options(CLI::App& app, serve::ServerFlags& flags) {
       "all replicas use it");
   option("--webhook-configuration", flags.webhook_configuration, "NAME",
          "Webhook configurations whose caBundle is set to that CA")
-      ->capture_default_str();
+      .show_default();
   option("--lease", flags.lease, "NAME", "Lease that selects the replica that writes")
-      ->capture_default_str();
+      .show_default();
   option("--ca-duration", flags.authority_life, "DURATION",
          "How long the CA in the Secret is valid")
-      ->capture_default_str();
+      .show_default();
   option("--cert-duration", flags.leaf_life, "DURATION",
          "How long a serving certificate is valid; it is renewed after two thirds of that")
-      ->capture_default_str();
+      .show_default();
   option("--ca-overlap", flags.authority_overlap, "DURATION",
          "How long a new CA is in caBundle before a certificate from it is served")
-      ->capture_default_str();
+      .show_default();
 }
 
 /// Options of a replica that asks registries.
-void define_registry_options(CLI::App& app, serve::ServerFlags& flags) {
-  const auto option = [&app](const char* flag, auto& target, const char* type, const char* text) {
-    return app.add_option(flag, target, text)->type_name(type)->envname(environment_name(flag));
+void define_registry_options(const CommandLine& line, serve::ServerFlags& flags) {
+  const auto option = [&line](const char* flag, auto& target, const char* type, const char* text) {
+    return line.option(flag, target, text).type_name(type).environment(environment_name(flag));
   };
   option("--registries", flags.registries, "FILE",
          "Registries that belay may ask; read again when it changes; default: none");
-  repeatable(option("--docker-config", flags.docker_configs, "FILE",
-                    "Docker config file with credentials for them; read again when it changes; "
-                    "repeatable"));
-  flag_option(app, "--pull-secrets", flags.pull_secrets,
+  option("--docker-config", flags.docker_configs, "FILE",
+         "Docker config file with credentials for them; read again when it changes; "
+         "repeatable")
+      .repeatable();
+  flag_option(line, "--pull-secrets", flags.pull_secrets,
               "Also use the pull secrets of pods and of their ServiceAccounts; with --cluster");
   option(
       "--tag-history", flags.sightings, "PATH",
@@ -164,45 +164,49 @@ void define_registry_options(CLI::App& app, serve::ServerFlags& flags) {
 
 }  // namespace
 
-Run define_serve(CLI::App& app) {
+Run define_serve(const CommandLine& line) {
   auto flags = std::make_shared<serve::ServerFlags>();
-  const auto option = [&app](const char* flag, auto& target, const char* type, const char* text) {
-    return app.add_option(flag, target, text)->type_name(type)->envname(environment_name(flag));
+  const auto option = [&line](const char* flag, auto& target, const char* type, const char* text) {
+    return line.option(flag, target, text).type_name(type).environment(environment_name(flag));
   };
   option("--listen", flags->listen, "ADDRESS",
          "Webhook port (HTTPS): POST /validate, /mutate, /validate-policy")
-      ->capture_default_str();
+      .show_default();
   option("--admin-listen", flags->admin_listen, "ADDRESS",
          "Admin port (HTTP): /livez, /readyz, /healthz, /metrics")
-      ->capture_default_str();
+      .show_default();
   option("--tls-cert", flags->tls_cert, "FILE",
          "Certificate chain in PEM, serving certificate first; read again when it changes");
   option("--tls-key", flags->tls_key, "FILE", "Its private key in PEM");
   option("--self-signed", flags->self_signed, "DIR",
          "Create a CA and a certificate in this directory, and renew them");
-  repeatable(option("--tls-name", flags->tls_names, "NAME",
-                    "DNS name or address of a certificate that belay issues; repeatable"));
+  option("--tls-name", flags->tls_names, "NAME",
+         "DNS name or address of a certificate that belay issues; repeatable")
+      .repeatable();
   option("--client-ca", flags->client_ca, "FILE",
          "Accept only clients with a certificate from these CAs");
-  repeatable(option("--policy", flags->policies, "PATH",
-                    "Policy file or directory; read again when it changes; repeatable"));
-  repeatable(option("--namespace-labels", flags->namespace_labels, "NS:KEY=VALUE",
-                    "Label of a namespace; repeatable"));
-  repeatable(option("--extra-template", flags->extra_templates, "GROUP/KIND:PATH",
-                    "Evaluate the pod template of a custom resource, such as "
-                    "argoproj.io/Rollout:spec.template; repeatable"));
-  define_cluster_options(app, *flags);
-  define_registry_options(app, *flags);
+  option("--policy", flags->policies, "PATH",
+         "Policy file or directory; read again when it changes; repeatable")
+      .repeatable();
+  option("--namespace-labels", flags->namespace_labels, "NS:KEY=VALUE",
+         "Label of a namespace; repeatable")
+      .repeatable();
+  option("--extra-template", flags->extra_templates, "GROUP/KIND:PATH",
+         "Evaluate the pod template of a custom resource, such as "
+         "argoproj.io/Rollout:spec.template; repeatable")
+      .repeatable();
+  define_cluster_options(line, *flags);
+  define_registry_options(line, *flags);
   option("--threads", flags->threads, "N", "Threads for requests; 0: one per CPU of the quota")
-      ->capture_default_str();
+      .show_default();
   option("--log-level", flags->log_level, "LEVEL", "Lowest level that is logged")
-      ->check(CLI::IsMember({"debug", "info", "warn", "warning", "error"}))
-      ->capture_default_str();
+      .choices({"debug", "info", "warn", "warning", "error"})
+      .show_default();
   option("--log-format", flags->log_format, "FORMAT", "Default: text on a terminal, json elsewhere")
-      ->check(CLI::IsMember({"json", "text"}));
+      .choices({"json", "text"});
   option("--shutdown-delay", flags->shutdown_delay_seconds, "SECONDS",
          "Seconds from SIGTERM (readiness fails) to closing the port; at most 14")
-      ->capture_default_str();
+      .show_default();
   return [flags](Streams& streams) { return run_serve(*flags, streams); };
 }
 

@@ -2,7 +2,6 @@
 // tag that was moved on purpose is cleared here, and its next admission counts as its first.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <expected>
 #include <memory>
@@ -205,19 +204,19 @@ int run_clear(const TagsOptions& options, Streams& streams) {
 }
 
 /// Where the memory is.
-void declare_memory(CLI::App& app, TagMemoryOptions& options) {
-  app.add_option("--tag-history", options.file,
-                 "The file of belay serve --tag-history; default: the history in a cluster")
-      ->type_name("FILE");
-  app.add_option(
-         "--kubeconfig", options.kubeconfig,
-         "Kubeconfig of the cluster (its current context); default: $KUBECONFIG, else this pod's "
-         "ServiceAccount, else ~/.kube/config")
-      ->type_name("FILE");
-  app.add_option("-n,--namespace", options.namespace_name,
-                 "belay's namespace; default: in a pod its own, else belay-system")
-      ->type_name("NAME")
-      ->check([](const std::string& name) {
+void declare_memory(const CommandLine& line, TagMemoryOptions& options) {
+  line.option("--tag-history", options.file,
+              "The file of belay serve --tag-history; default: the history in a cluster")
+      .type_name("FILE");
+  line.option(
+          "--kubeconfig", options.kubeconfig,
+          "Kubeconfig of the cluster (its current context); default: $KUBECONFIG, else this pod's "
+          "ServiceAccount, else ~/.kube/config")
+      .type_name("FILE");
+  line.option("-n,--namespace", options.namespace_name,
+              "belay's namespace; default: in a pod its own, else belay-system")
+      .type_name("NAME")
+      .check([](const std::string& name) {
         const std::string wrong = policy::check_text(policy::TextForm::kObjectName, name);
         return wrong.empty() ? wrong : fmt::format("\"{}\" {}", name, wrong);
       });
@@ -225,29 +224,28 @@ void declare_memory(CLI::App& app, TagMemoryOptions& options) {
 
 }  // namespace
 
-Run define_tags(CLI::App& app) {
+Run define_tags(const CommandLine& line) {
   auto options = std::make_shared<TagsOptions>();
-  CLI::App* const list =
-      app.add_subcommand("list", "shows tags, their digests when first admitted, and the time");
-  list->add_option("REFERENCE", options->references,
-                   "Repositories, or single tags, as REPOSITORY[:TAG]; default: all");
-  list->add_option("-o,--output", options->output, "Format of the output")
-      ->type_name("FORMAT")
-      ->check(CLI::IsMember({"text", "json"}))
-      ->capture_default_str();
-  list->add_flag("--short", options->short_digests, "Show only twelve digits of each digest");
-  declare_memory(*list, options->memory);
-  CLI::App* const clear =
-      app.add_subcommand("clear", "removes tags; their next admission counts as the first");
-  clear->add_option("TAG", options->references, "Tags as REPOSITORY:TAG");
-  repeatable(clear
-                 ->add_option("--all-of", options->all_of,
-                              "Remove every tag of this repository; repeatable")
-                 ->type_name("REPOSITORY"));
-  declare_memory(*clear, options->memory);
-  app.require_subcommand(1);
+  const CommandLine list =
+      line.subcommand("list", "shows tags, their digests when first admitted, and the time");
+  list.option("REFERENCE", options->references,
+              "Repositories, or single tags, as REPOSITORY[:TAG]; default: all");
+  list.option("-o,--output", options->output, "Format of the output")
+      .type_name("FORMAT")
+      .choices({"text", "json"})
+      .show_default();
+  list.flag("--short", options->short_digests, "Show only twelve digits of each digest");
+  declare_memory(list, options->memory);
+  const CommandLine clear =
+      line.subcommand("clear", "removes tags; their next admission counts as the first");
+  clear.option("TAG", options->references, "Tags as REPOSITORY:TAG");
+  clear.option("--all-of", options->all_of, "Remove every tag of this repository; repeatable")
+      .type_name("REPOSITORY")
+      .repeatable();
+  declare_memory(clear, options->memory);
+  line.require_subcommand();
   return [options, list](Streams& streams) {
-    return list->parsed() ? run_list(*options, streams) : run_clear(*options, streams);
+    return list.given() ? run_list(*options, streams) : run_clear(*options, streams);
   };
 }
 

@@ -1,7 +1,6 @@
 // `belay version`: what this build is and which libraries it was made with.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <ostream>
@@ -45,12 +44,12 @@ int run_version(const VersionOptions& options, Streams& streams) {
 
 }  // namespace
 
-Run define_version(CLI::App& app) {
+Run define_version(const CommandLine& line) {
   auto options = std::make_shared<VersionOptions>();
-  app.add_option("-o,--output", options->output, "Format of the output")
-      ->type_name("FORMAT")
-      ->check(CLI::IsMember({"text", "json"}))
-      ->capture_default_str();
+  line.option("-o,--output", options->output, "Format of the output")
+      .type_name("FORMAT")
+      .choices({"text", "json"})
+      .show_default();
   return [options](Streams& streams) { return run_version(*options, streams); };
 }
 
