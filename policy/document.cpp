@@ -42,7 +42,7 @@ class Parser {
   const bool made_;
 };
 
-/// What a parser says next; freed at its end.
+/// The next event of a parser; freed at its end.
 struct Event {
   Event() = default;
   ~Event() { yaml_event_delete(&value); }
@@ -62,7 +62,7 @@ class EventReader {
   EventReader(std::string_view text, const Utf16Escapes& escapes, TreeBuilder& tree)
       : text_(text), escapes_(escapes), tree_(tree), walk_(text) {}
 
-  /// \return false after an error, which the tree holds
+  /// \return false after an error, which is in the tree
   bool take(const yaml_event_t& event);
 
  private:
@@ -76,10 +76,10 @@ class EventReader {
   const Utf16Escapes& escapes_;
   TreeBuilder& tree_;
   TextWalk walk_;
-  Position last_;  ///< one past the last token, where an empty value stands
+  Position last_;  ///< one past the last token, the position of an empty value
 };
 
-/// One past what may stand between a node's properties and the node: blanks, breaks and comments.
+/// One past what may come between a node's properties and the node: blanks, breaks and comments.
 std::size_t skip_blanks(std::string_view text, std::size_t at) {
   while (at < text.size()) {
     if (text[at] == '#') {
@@ -95,7 +95,7 @@ std::size_t skip_blanks(std::string_view text, std::size_t at) {
   return at;
 }
 
-/// One past the property (YAML 1.2.2, section 6.9) that stands at `at`, an anchor or a tag.
+/// One past the property (YAML 1.2.2, section 6.9) at `at`, an anchor or a tag.
 std::size_t property_end(std::string_view text, std::size_t at) {
   if (text[at] == '&') {
     const auto in_name = [](char c) { return is_alphanumeric(c) || c == '_' || c == '-'; };
@@ -107,7 +107,7 @@ std::size_t property_end(std::string_view text, std::size_t at) {
   return find_break(text.substr(0, end), at);
 }
 
-/// One past all properties in front of a node, and what stands between.
+/// One past all properties before a node, and what comes between.
 std::size_t skip_properties(std::string_view text, std::size_t at) {
   while (at < text.size() && (text[at] == '&' || text[at] == '!')) {
     at = skip_blanks(text, property_end(text, at));
@@ -115,7 +115,7 @@ std::size_t skip_properties(std::string_view text, std::size_t at) {
   return at;
 }
 
-/// libyaml's mark of an event stands in front of the node's properties; this is of the node itself.
+/// libyaml's mark of an event is before the node's properties; this is of the node itself.
 Position EventReader::start_of(const yaml_event_t& event, const NodeProperties& properties) {
   const Position start = walk_.to_character(event.start_mark.index);
   if (properties.anchor.empty() && properties.tag.empty()) return start;
@@ -146,7 +146,7 @@ bool EventReader::scalar(const yaml_event_t& event) {
     node.position = last_;
   } else {
     node.position = start_of(event, properties);
-    if (node.literal || scalar.style == YAML_FOLDED_SCALAR_STYLE) {  // begins behind its header
+    if (node.literal || scalar.style == YAML_FOLDED_SCALAR_STYLE) {  // begins after its header
       const std::size_t header_end = find_break(text_, node.position.offset);
       node.position = walk_.to_byte(header_end + break_length(text_, header_end));
     }
@@ -189,10 +189,10 @@ bool EventReader::take(const yaml_event_t& event) {
   }
 }
 
-/// What to do about a problem of libyaml's, where its own words don't say it.
+/// What to do about a problem of libyaml's, where its own words do not.
 struct Advice {
   std::string_view problem;  ///< libyaml's words
-  std::string_view at;       ///< the characters at which it may stand; "" for all
+  std::string_view at;       ///< the characters at which it may occur; "" for all
   std::string_view advice;
 };
 constexpr std::array kAdvice = std::to_array<Advice>({
@@ -222,7 +222,7 @@ constexpr std::array kAdvice = std::to_array<Advice>({
     {"found invalid Unicode character escape code", "", kHalfAPair},
 });
 
-/// What libyaml says it was reading, where that tells more than the place of a problem.
+/// What libyaml was reading, where that helps more than the place of a problem.
 struct Context {
   std::string_view context;  ///< libyaml's words
   std::string_view name;
@@ -234,7 +234,7 @@ constexpr std::array kContexts = std::to_array<Context>({
     {"while parsing a block mapping", "mapping"},
 });
 
-/// libyaml's complaint about the text, in words that say what to do.
+/// libyaml's error about the text, in words that say what to do.
 DocumentError library_error(std::string_view text, const yaml_parser_t& state) {
   if (state.error == YAML_MEMORY_ERROR) return {{}, "cannot be read: out of memory"};
   if (state.problem == nullptr) return {{}, "cannot be read as YAML"};

@@ -2,7 +2,7 @@
 // come in through here. JSON is read as the subset of YAML it is.
 //
 // Limits (bytes, depth, nodes, alias expansion, duplicate keys) are kept while reading, so hostile
-// text costs no more than friendly text. Stateless and thread-safe. Knows libyaml; nobody else
+// text costs no more than friendly text. Stateless and thread-safe. Uses libyaml; nobody else
 // does.
 #pragma once
 
@@ -16,7 +16,7 @@
 
 namespace belay::policy {
 
-/// Where something stands in a text; line and column count from 1, columns in bytes. A byte order
+/// A position in a text; line and column count from 1, columns in bytes. A byte order
 /// mark counts as offset, not as column.
 struct Position {
   std::size_t offset = 0;
@@ -32,14 +32,14 @@ struct Node {
   enum class Kind : std::uint8_t { kNull, kScalar, kSequence, kMapping };
   Kind kind = Kind::kNull;
   bool plain = false;          ///< scalar without quotes
-  bool literal = false;        ///< block scalar behind "|": its lines are lines of the text
+  bool literal = false;        ///< block scalar after "|": its lines are lines of the text
   Position position;           ///< of its first byte
   std::size_t end_offset = 0;  ///< one past its last byte
   std::string text;            ///< of a scalar; of a null as it was written ("~", or nothing)
   std::vector<Node> items;     ///< of a sequence; of a mapping: the values
   std::vector<Node> keys;      ///< of a mapping: kScalar nodes, in order, none twice
 
-  bool is_text() const;  ///< a scalar that stands for a string
+  bool is_text() const;  ///< a scalar that is a string
   bool is_bool() const;
   bool bool_value() const;
   bool is_number() const;
@@ -56,7 +56,7 @@ struct DocumentLimits {
 struct DocumentError {
   Position position;
   std::string message;
-  std::string path = {};   ///< of the key that stands twice; "" for other errors
+  std::string path = {};   ///< of the duplicate key; "" for other errors
   bool too_large = false;  ///< the text has more than `max_nodes`
 };
 
@@ -66,7 +66,7 @@ struct Document {
 };
 
 /// Reads every document of a text ("---" separates). Empty documents are left out.
-/// \param duplicates  if not nullptr, takes the keys that stand twice (kMaxDuplicates of them), and
+/// \param duplicates  if not nullptr, takes the duplicate keys (kMaxDuplicates of them), and
 ///     reading goes on with the first of each: for readers that report all errors at once.
 ///     Documents that have some must not be acted on.
 /// \return the documents, or the first error (a stream after it cannot be trusted).

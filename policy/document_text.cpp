@@ -64,7 +64,7 @@ DocumentError bad_character(std::string_view text, std::size_t offset, char32_t 
   return {TextWalk(text).to_byte(offset), std::move(message)};
 }
 
-/// Whether no text may hold this character.
+/// Whether this character is never allowed.
 bool is_forbidden(char32_t code) {
   return is_noncharacter(code) || (is_control(code) && code != '\t' && !is_line_break(code));
 }

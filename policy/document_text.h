@@ -1,4 +1,4 @@
-// The bytes of a YAML or JSON text: what none may hold, and where a byte stands. Looked at by
+// The bytes of a YAML or JSON text: which are not allowed, and the position of a byte. Used by
 // document.cpp alone, before and beside the parser. Pure and thread-safe.
 #pragma once
 
@@ -10,10 +10,10 @@
 
 namespace belay::policy {
 
-/// Offset of the first byte behind a byte order mark.
+/// Offset of the first byte after a byte order mark.
 std::size_t text_start(std::string_view text);
 
-/// Bytes of the line break that stands at `offset`, 0 where none does. Besides "\n", "\r" and both,
+/// Bytes of the line break at `offset`, 0 where there is none. Besides "\n", "\r" and both,
 /// U+0085, U+2028 and U+2029 are breaks, as libyaml has them (YAML 1.1, production b-char).
 std::size_t break_length(std::string_view text, std::size_t offset);
 
@@ -21,7 +21,7 @@ std::size_t break_length(std::string_view text, std::size_t offset);
 std::size_t find_break(std::string_view text, std::size_t offset);
 
 /// Walks over a text and says where it is. A walk in the order of the text sees each byte once; a
-/// step back begins anew.
+/// step back starts again.
 class TextWalk {
  public:
   /// \param text  UTF-8; outlives the walk
@@ -44,7 +44,7 @@ class TextWalk {
   std::uint32_t line_ = 1;
 };
 
-/// \return the first thing that no text may hold: bytes that are no UTF-8, control characters other
+/// \return the first thing that is not allowed: bytes that are not UTF-8, control characters other
 /// than tab and line break, U+FFFE and U+FFFF (YAML 1.2.2, production c-printable).
 std::optional<DocumentError> find_bad_byte(std::string_view text);
 

@@ -39,8 +39,8 @@ std::optional<std::pair<std::size_t, std::size_t>> find_duplicate(const std::vec
   return std::nullopt;
 }
 
-/// Where the first of two keys stands, as seen from the second: that holds for a text inside a
-/// text, too. A key that an alias stands for may stand anywhere.
+/// The position of the first of two keys, relative to the second: right for a text inside a
+/// text, too. A key from an alias may be anywhere.
 std::string first_is(const Position& first, const Position& second) {
   if (first.line > second.line) return {};
   const auto lines = second.line - first.line;
@@ -146,7 +146,7 @@ bool TreeBuilder::collect_mapping(const Open& frame, Node& node) {
   return merges.empty() || merge(node, merges[0].second, merges[0].first);
 }
 
-/// Refuses or takes down the keys that stand twice, and drops the second ones.
+/// Reports duplicate keys as errors or collects them, and drops the second ones.
 bool TreeBuilder::take_duplicates(const Open& frame, Node& node) {
   while (const auto pair = find_duplicate(node.keys)) {
     const Node& key = node.keys[pair->second];
@@ -232,7 +232,7 @@ bool TreeBuilder::apply_tag(std::string_view tag, Node& node) {
     const bool fits = meaning == row.meaning ||
                       (row.meaning == ScalarMeaning::kFloat && meaning == ScalarMeaning::kInteger);
     if (!fits) {
-      return fail(node.position, quote_line(node.text) + " is no !!" + std::string(name));
+      return fail(node.position, quote_line(node.text) + " is not a !!" + std::string(name));
     }
     node.plain = true;
     return true;

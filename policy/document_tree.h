@@ -14,7 +14,7 @@
 
 namespace belay::policy {
 
-/// What stands in front of a node: `&anchor` and `!tag`, "" for none.
+/// The properties before a node: `&anchor` and `!tag`, "" for none.
 struct NodeProperties {
   std::string_view anchor;
   std::string_view tag;
@@ -23,11 +23,11 @@ struct NodeProperties {
 class TreeBuilder {
  public:
   /// \param limits  of depth, nodes and expanded bytes; outlives the builder
-  /// \param duplicates  takes keys that stand twice; nullptr where they are errors
+  /// \param duplicates  takes duplicate keys; nullptr where they are errors
   TreeBuilder(const DocumentLimits& limits, std::vector<DocumentError>* duplicates)
       : limits_(limits), duplicates_(duplicates) {}
 
-  // Each of these returns false after an error, behind which nothing more may be called.
+  // Each of these returns false after an error, after which nothing more may be called.
 
   void start_document();
   /// \param kind  kMapping or kSequence

@@ -48,7 +48,7 @@ void Draft::set(const Target& target, std::string_view value) {
   }
   const std::string_view key = texts_.emplace_back(target.key);
   for (Workload* workload : {&workload_, &one_image_}) {
-    // The labels of a Pod are the object's and the pod's at once.
+    // The labels of a Pod are both the object's and the pod's.
     if (target.kind == Target::Kind::kPodLabel || workload->is_pod) {
       set_label(workload->pod.labels, key, text);
     }

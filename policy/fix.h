@@ -40,7 +40,7 @@ struct Fix {
   /// where no value can be offered.
   std::string advice = {};
   std::string_view joint = ", such as ";  ///< between advice and the new image
-  std::string_view verb = {};             ///< in front of a label; "" for "Add" or "Set"
+  std::string_view verb = {};             ///< before a label; "" for "Add" or "Set"
   std::string otherwise = {};             ///< ends the sentence: ", or deploy to another namespace"
   std::string proposal = {};  ///< a value that the rule itself would accept, tried first
   bool digest_helps = false;  ///< the rule would accept the image by digest alone, too

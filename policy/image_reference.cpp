@@ -80,7 +80,7 @@ std::size_t read_segment(std::string_view text, std::size_t at, bool& fits) {
   fits = false;
   while (true) {
     const std::size_t end = skip(text, at, kLowerDigit);
-    if (end == at) return at;  // a separator without a word behind it, or nothing at all
+    if (end == at) return at;  // a separator without a word after it, or nothing
     at = end;
     if (at == text.size()) break;
     if (text[at] == '.') {
@@ -195,7 +195,7 @@ std::expected<ImageReference, ReferenceError> parse_image_reference(std::string_
   reference.text = text;
   reference.registry = kDefaultRegistry;
 
-  // A host, if what stands before the first "/" looks like one.
+  // A host, if the text before the first "/" looks like one.
   std::size_t path_start = 0;
   const std::size_t slash = text.find('/');
   if (slash != std::string_view::npos) {

@@ -11,8 +11,8 @@
 //   segment   := word { ( "." | "_" | "__" | "-"+ ) word }       word := ( a-z | 0-9 )+
 //   tag       := one word character, then up to 127 of: word characters, ".", "-"
 //
-// What stands before the first "/" is a host only if it holds ".", ":" or an upper-case letter, or
-// is "localhost"; otherwise the host is docker.io.
+// What stands before the first "/" is a host only if it contains ".", ":" or an upper-case letter,
+// or is "localhost"; otherwise the host is docker.io.
 //
 // All functions here are pure, thread-safe and, but for those that return std::string, free of
 // allocation. Views point into the text that was parsed.
@@ -32,13 +32,13 @@ inline constexpr std::size_t kMaxTagBytes = 128;
 /// A reference that parsed. Every view borrows from the parsed text (or from a literal) and lives
 /// as long as it.
 struct ImageReference {
-  std::string_view text;  ///< what was parsed, to the letter
+  std::string_view text;  ///< what was parsed, unchanged
   /// host[:port] after normalisation: "docker.io" where none was written. "" in one odd case of the
-  /// grammar: a first segment with "." and "_" ("foo_bar.com/app") is no host by its letters and
+  /// grammar: a first segment with "." and "_" ("foo_bar.com/app") does not look like a host and
   /// yet not docker.io's; it stays a part of the path. See host().
   std::string_view registry;
   std::string_view path;    ///< repository path as written, without registry ("nginx")
-  bool official = false;    ///< the path needs "library/" in front ("nginx" on docker.io)
+  bool official = false;    ///< "library/" belongs before the path ("nginx" on docker.io)
   std::string_view tag;     ///< "" where there is none
   std::string_view digest;  ///< "algorithm:hex", "" where there is none
 
@@ -47,9 +47,9 @@ struct ImageReference {
 
   /// Where a runtime would pull from: the registry, or the first segment of a path that has none.
   std::string_view host() const;
-  /// The path behind host().
+  /// The path after host().
   std::string_view path_on_host() const;
-  /// The text in front of tag and digest, as the user wrote it ("nginx",
+  /// The text before tag and digest, as the user wrote it ("nginx",
   /// "docker.io/library/nginx").
   std::string_view written_name() const;
   /// "library/nginx".
@@ -57,7 +57,7 @@ struct ImageReference {
   /// "docker.io/library/nginx".
   std::string canonical_repository() const;
   /// The same for every way in which a host may be written (RFC 3986, 3.2.2 and 6.2.3): in lower
-  /// case, without HTTPS' own port. What is remembered of a repository stands under this name.
+  /// case, without HTTPS' own port. The tag history uses this name.
   std::string repository_key() const;
   /// registry/repository[:tag][@digest]; no tag is added.
   std::string canonical() const;
@@ -65,7 +65,7 @@ struct ImageReference {
   std::string_view last_segment() const;
 };
 
-/// Why a text is no reference.
+/// Why a text is not a reference.
 enum class ReferenceErrorCode : std::uint8_t {
   kEmpty,              ///< no text
   kNameTooLong,        ///< more than 255 characters of path
@@ -76,7 +76,7 @@ enum class ReferenceErrorCode : std::uint8_t {
   kInvalidDigest,      ///< wrong length or not lower-case hex
   kScheme,             ///< starts with "https://" or the like
   kWhitespace,         ///< a space, tab or line break
-  kInvalidRegistry,    ///< what stands before the first "/" is no host[:port]
+  kInvalidRegistry,    ///< the text before the first "/" is not host[:port]
   kInvalidTag,         ///< an empty tag, or one with other characters
   kTagTooLong,         ///< more than 128 characters of tag
 };

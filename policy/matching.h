@@ -18,7 +18,7 @@ bool matches_name(const Policy& policy, std::string_view namespace_name);
 
 /// Whether the policy's namespaceSelector takes the object in. A namespace is taken in by the
 /// labels it has as by those it would have: removing one must not end a policy in the same request.
-/// \param ns  not nullptr where the policy has a selector and the object is no namespace
+/// \param ns  not nullptr where the policy has a selector and the object is not a namespace
 bool is_selected(const Policy& policy, const Workload& workload, const NamespaceFacts* ns);
 
 inline bool is_indexed(const PolicySet& set) {
@@ -46,14 +46,14 @@ void for_named(const PolicySet& set, std::string_view namespace_name, const Labe
 /// that budget is asked again and again: most objects have a few images, and asking costs time.
 bool is_much_work(std::size_t size, const Workload& workload);
 
-/// Whether the policy passes over this image of the workload (templates only).
+/// Whether the policy ignores this image of the workload as a placeholder (templates only).
 bool is_placeholder(const Policy& policy, const Workload& workload, std::string_view image);
 
 /// Whether the exemption, expired or not, passes the image over for this rule in this namespace.
 bool covers(const Exemption& exemption, RuleId rule, std::string_view namespace_name,
             const ImageReference& reference);
 
-/// Whether an exemption that holds today does.
+/// The same for exemptions that have not expired.
 bool is_exempt(const Policy& policy, RuleId rule, std::string_view namespace_name,
                const ImageReference& reference, std::chrono::year_month_day today);
 

@@ -14,7 +14,7 @@ namespace belay::policy {
 
 namespace {
 
-// How much of each part is shown, so that a hostile name can't crowd out the rest.
+// How much of each part is shown, so that a hostile name leaves room for the rest.
 constexpr std::size_t kMaxFirstLine = 700;
 constexpr std::size_t kMaxLine = 2200;
 constexpr std::size_t kMaxLastLine = 900;
@@ -49,7 +49,7 @@ std::pair<std::size_t, std::uint32_t> first_code_point(std::string_view text) {
   return {size, code};
 }
 
-/// Where the \u{…} starts that the position stands inside of; the position itself otherwise.
+/// The start of the \u{…} that the position is inside of; the position itself otherwise.
 std::size_t start_of_escape(std::string_view escaped, std::size_t position) {
   const std::size_t from = position > kLongestEscape ? position - kLongestEscape : 0;
   const std::string_view before = escaped.substr(from, position - from);
@@ -57,7 +57,7 @@ std::size_t start_of_escape(std::string_view escaped, std::size_t position) {
   if (open != std::string_view::npos && before.find('}', open) == std::string_view::npos) {
     return from + open;
   }
-  // The position may also stand within the three bytes that open one.
+  // The position may also be within the three bytes that open one.
   for (const std::string_view half : {"\\u", "\\"}) {
     if (before.ends_with(half) && escaped.substr(position - half.size()).starts_with("\\u{")) {
       return position - half.size();
@@ -74,7 +74,7 @@ std::string clip(std::string escaped, std::size_t max) {
 }
 
 /// User text escaped and within `max` bytes; what is cut is the middle, as the end of an image (its
-/// tag) tells more.
+/// tag) matters more.
 std::string escape_within(std::string_view text, std::size_t max) {
   // No byte can take part in what is shown that lies further from both ends than `max`.
   std::string shortened;
@@ -96,7 +96,7 @@ std::string escape_within(std::string_view text, std::size_t max) {
 /// A name in quotes, fit to be shown.
 std::string quoted_name(std::string_view name) { return quote(escape_within(name, kMaxName)); }
 
-/// Joins the first few texts; "and 3 more" behind them where there are more.
+/// Joins the first few texts; "and 3 more" after them where there are more.
 std::string join(const std::vector<std::string>& texts) {
   std::string joined;
   const std::size_t shown = std::min(texts.size(), kMaxNamesShown);

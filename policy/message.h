@@ -18,7 +18,7 @@ inline constexpr std::size_t kMaxWarnings = 16;        ///< warning.go: 4096 run
 inline constexpr std::size_t kMaxWarningBytes = 256;
 
 /// User text for people and logs: printable ASCII as it is, everything else \u{…} by code point
-/// (bytes that are no UTF-8 by byte value).
+/// (bytes that are not UTF-8 by byte value).
 std::string escape(std::string_view text);
 
 /// `"value" problem. Fix` — a finding without rule and place; the message of a cause.

@@ -37,7 +37,7 @@ void note_rules(const Policy& policy, Notes& notes) {
   const auto mode = [&](const RuleSettings& rule) { return rule.mode.value_or(policy.mode); };
   if (rules.tag_required && rules.digest_required && rules.digest_required->images.empty() &&
       mode(*rules.digest_required) >= mode(*rules.tag_required)) {
-    notes.emplace_back("tagRequired says nothing that digestRequired does not say for all images");
+    notes.emplace_back("tagRequired has no effect: digestRequired already covers all images");
   }
   if (rules.tag_required && rules.mutable_tag &&
       mode(*rules.tag_required) < mode(*rules.mutable_tag) &&
@@ -53,7 +53,7 @@ void note_rules(const Policy& policy, Notes& notes) {
   if (rules.namespace_environment &&
       contains(rules.namespace_environment->break_glass_groups, "system:authenticated")) {
     notes.emplace_back(
-        "namespaceEnvironment holds nobody back: everyone is in group system:authenticated");
+        "namespaceEnvironment has no effect: everyone is in group system:authenticated");
   }
   if (rules.tag_format) {
     const auto& forms = rules.tag_format->any_of;
@@ -67,7 +67,7 @@ void note_pin(const PinSettings& pin, Notes& notes) {
   const PinSettings left_out;
   if (pin.enabled) return;
   if (pin.images.empty() && pin.on_registry_error == left_out.on_registry_error) return;
-  notes.emplace_back("pin says how to pin, but nothing is pinned without enabled: true");
+  notes.emplace_back("pin has settings, but nothing is pinned without enabled: true");
 }
 
 /// Words of environment settings that environmentLabel lets no pod have.
@@ -81,7 +81,7 @@ void note_environments(const Policy& policy, Notes& notes) {
     if (!rules.environment_label || known.contains(environment)) return;
     std::string note(where);
     note.append(" names \"").append(environment);
-    notes.push_back(note + "\", which environmentLabel.values does not hold");
+    notes.push_back(note + "\", which is not in environmentLabel.values");
   };
   if (rules.environment_namespace) {
     for (const auto& [environment, globs] : rules.environment_namespace->namespaces) {
@@ -97,7 +97,7 @@ void note_environments(const Policy& policy, Notes& notes) {
     unknown("environmentTag.suffixes", environment);
     for (const auto& suffix : suffixes) {
       if (!seen.insert(suffix).second) {
-        notes.push_back("environmentTag.suffixes holds \"" + suffix +
+        notes.push_back("environmentTag.suffixes has \"" + suffix +
                         "\" twice, so tags that end so fit both environments");
       }
     }

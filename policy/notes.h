@@ -1,5 +1,5 @@
-// What is worth telling of a policy that reads: exemptions near their end, settings that say
-// nothing. Advice for `belay lint`, never an error. Pure and thread-safe.
+// Notes on a valid policy: exemptions near their end, settings without effect.
+// Advice for `belay lint`, never an error. Pure and thread-safe.
 #pragma once
 
 #include <chrono>
@@ -10,7 +10,7 @@
 
 namespace belay::policy {
 
-/// An exemption that ends within this many days is told of.
+/// Exemptions that end within this many days get a note.
 inline constexpr std::chrono::days kExemptionWarning{14};
 
 /// \param today  UTC

@@ -113,8 +113,8 @@ bool plan_possible_pins(const PolicySet& policies, const Workload& workload, con
 }
 
 std::string pinned(std::string_view image, std::string_view digest) {
-  // "@" stands in front of a digest only, so what reads well with one behind it reads the same
-  // without: one look at the result says it all.
+  // "@" comes before a digest only, so what parses with a digest after it parses the same
+  // without: checking the result is enough.
   if (image.find('@') != std::string_view::npos) return {};
   std::string text;
   text.reserve(image.size() + 1 + digest.size());

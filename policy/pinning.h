@@ -1,10 +1,10 @@
 // Which images of a workload are to be pinned to digests, and what becomes of their texts
 // (product.md, sections 4 and 7). Pure; thread-safe.
 //
-// Pinned are Pods whoever owns them, and templates that no controller owns; Jobs on CREATE only;
+// Pinned are all Pods, and templates that no controller owns; Jobs on CREATE only;
 // nothing that is being deleted, and no image that an UPDATE left alone: a new text would restart
 // what runs, whoever touched a label of it. Placeholders, references with a digest, without a tag
-// or that do not parse are left as they are: what is wrong with them, rules say.
+// or that do not parse are left as they are: rules report what is wrong with them.
 #pragma once
 
 #include <cstddef>

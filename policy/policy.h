@@ -1,5 +1,5 @@
 // A policy as a typed value. Every setting is documented where it is declared; the texts that
-// `belay lint`, the JSON Schema and the reference page show stand in the visit() functions beside
+// `belay lint`, the JSON Schema and the reference page show are in the visit() functions beside
 // the rules (settings.h).
 //
 // Immutable after reading; shared between threads through shared_ptr<const PolicySet>.
@@ -111,13 +111,13 @@ struct NamespaceEnvironmentSettings : RuleSettings {
   std::vector<std::string> break_glass_groups;
 };
 
-/// Where a label of an image may stand.
+/// Where the label of an image is looked for.
 enum class LabelSource : std::uint8_t { kConfig, kAnnotations, kAttached };
 enum class Platforms : std::uint8_t { kAll, kAny };
 
 struct ImageLabelsSettings : RuleSettings {
   std::vector<std::pair<std::string, ValueConstraint>> labels;  ///< key -> constraint, in order
-  /// Each label may stand in any of these; left out: all three.
+  /// Each label is looked for in all of these; left out: all three.
   std::vector<LabelSource> sources;
   std::vector<RepositoryGlob> images;     ///< repositories it evaluates; empty: all
   Platforms platforms = Platforms::kAll;  ///< of an index: every platform, or one that does
@@ -162,7 +162,7 @@ struct Match {
   LabelSelector namespace_selector;             ///< empty: all
 };
 
-/// Images that some rules pass over, for a while and for a reason.
+/// Images that some rules do not apply to, with a reason and perhaps an end.
 struct Exemption {
   std::vector<RepositoryGlob> images;  ///< at least one
   NameGlobs namespaces;                ///< empty: all
@@ -172,7 +172,7 @@ struct Exemption {
   std::optional<std::chrono::year_month_day> expires;  ///< from that day on it is ignored
 };
 
-/// Where a policy came from; stands in messages.
+/// Where a policy came from; part of messages.
 struct PolicySource {
   enum class Kind : std::uint8_t { kBuiltin, kFile, kConfigMap };
   Kind kind = Kind::kBuiltin;
@@ -187,7 +187,7 @@ struct Policy {
   Match match;
   Rules rules;
   std::vector<Exemption> exemptions;
-  /// Image texts that are passed over in templates and evaluated in Pods ("auto" of Istio).
+  /// Image texts that are ignored in templates and evaluated in Pods ("auto" of Istio).
   std::vector<std::string> placeholders;
   PinSettings pin;
 

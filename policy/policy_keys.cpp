@@ -40,7 +40,7 @@ void visit_rules(PolicyVisitor& visitor, Rules& rules) {
 
 void visit_exemption(PolicyVisitor& visitor, Exemption& exemption) {
   visitor.repository_globs({.name = "images",
-                            .summary = "Globs on the canonical repository that is passed over",
+                            .summary = "Globs on the canonical repositories that are exempt",
                             .required = true},
                            exemption.images);
   visitor.name_globs({.name = "namespaces",
@@ -48,10 +48,10 @@ void visit_exemption(PolicyVisitor& visitor, Exemption& exemption) {
                       .default_text = "all"},
                      exemption.namespaces);
   visitor.rule_ids({.name = "rules",
-                    .summary = "Ids of the rules that pass the images over",
+                    .summary = "Ids of the rules that do not apply to the images",
                     .default_text = "all"},
                    exemption.rules);
-  visitor.text({.name = "reason", .summary = "Why, for the next reader", .required = true},
+  visitor.text({.name = "reason", .summary = "Why the exemption exists", .required = true},
                TextForm::kAny, exemption.reason);
   visitor.text({.name = "ticket", .summary = "Where it is tracked"}, TextForm::kAny,
                exemption.ticket);
@@ -89,13 +89,14 @@ void visit_spec(PolicyVisitor& visitor, Policy& policy) {
                               "has no settings and is always on",
                    .default_text = "{}"},
                   [&](PolicyVisitor& inner) { visit_rules(inner, policy.rules); });
-  visitor.sections({.name = "exemptions",
-                    .summary = "Images that some rules pass over, for a while and for a reason"},
-                   [&](PolicyVisitor& inner, std::size_t) {
-                     visit_exemption(inner, policy.exemptions.emplace_back());
-                   });
+  visitor.sections(
+      {.name = "exemptions",
+       .summary = "Images that some rules do not apply to, with a reason and perhaps an end"},
+      [&](PolicyVisitor& inner, std::size_t) {
+        visit_exemption(inner, policy.exemptions.emplace_back());
+      });
   visitor.texts({.name = "placeholders",
-                 .summary = "Image texts that are passed over in templates and evaluated in Pods, "
+                 .summary = "Image texts that are ignored in templates and evaluated in Pods, "
                             "such as auto of Istio's injection",
                  .default_text = "none"},
                 TextForm::kAny, policy.placeholders);
@@ -110,15 +111,15 @@ void visit_policy(PolicyVisitor& visitor, Policy& policy) {
                    kApiVersion);
   visitor.constant({.name = "kind", .summary = "Kind of the document", .required = true},
                    kPolicyKind);
-  visitor.section({.name = "metadata", .summary = "What names the policy", .required = true},
+  visitor.section({.name = "metadata", .summary = "The name of the policy", .required = true},
                   [&](PolicyVisitor& inner) {
                     inner.text({.name = "name",
                                 .summary = "Name of the policy, unique among those in force; it "
-                                           "stands in every message",
+                                           "is part of every message",
                                 .required = true},
                                TextForm::kObjectName, policy.name);
                   });
-  visitor.section({.name = "spec", .summary = "What the policy says", .required = true},
+  visitor.section({.name = "spec", .summary = "The policy itself", .required = true},
                   [&](PolicyVisitor& inner) { visit_spec(inner, policy); });
 }
 

@@ -23,7 +23,7 @@ class PolicyVisitor : public SettingsVisitor {
   using Keys = std::function<void(PolicyVisitor&)>;
   using ElementKeys = std::function<void(PolicyVisitor&, std::size_t index)>;
 
-  /// A key that must hold this word.
+  /// A key whose value must be this word.
   virtual void constant(const Key& key, std::string_view word) = 0;
   /// A mapping; `keys` visits its keys (of a reader: where it is present).
   virtual void section(const Key& key, const Keys& keys) = 0;

@@ -20,7 +20,7 @@ std::size_t count_nodes(const Node& node) {
 }
 
 /// What {environment} of a template takes: the environments, and the words of their suffixes
-/// without the sign in front ("staging" of "-staging").
+/// without the separator before them ("staging" of "-staging").
 std::vector<std::string> template_words(const Policy& policy) {
   std::vector<std::string> words = policy.environments();
   if (!policy.rules.environment_tag) return words;
@@ -40,7 +40,7 @@ void compile_templates(Policy& policy, ReadState& state) {
     const auto& first = state.templates[kMaxTemplates];
     state.errors.push_back(
         {first.node->position, first.path,
-         "is one template too many: a policy holds at most " + std::to_string(kMaxTemplates)});
+         "is one template too many: a policy has at most " + std::to_string(kMaxTemplates)});
     return;
   }
   const auto words = template_words(policy);

@@ -22,8 +22,8 @@ struct PolicyError {
   std::string format(std::string_view file) const;
 };
 
-/// Regular expressions of one policy at most. Compiling one takes up to 2 ms, so a text that holds
-/// nothing else would keep its reader busy for minutes.
+/// Regular expressions of one policy at most. Compiling one takes up to 2 ms, so a text of
+/// nothing else would take minutes to read.
 inline constexpr std::size_t kMaxExpressions = 256;
 
 /// Templates of tags of one policy at most, expressions among them.
@@ -36,11 +36,11 @@ inline constexpr std::size_t kMaxPolicyNodes = 200'000;
 /// takes its share off.
 struct PolicyBudget {
   std::size_t expressions = kMaxExpressions;
-  std::size_t nodes = kMaxPolicyNodes;  ///< none are left behind a text that has more
+  std::size_t nodes = kMaxPolicyNodes;  ///< 0 after a text that has more
   bool exceeded = false;                ///< the text read last has more nodes than were left for it
 };
 
-/// Reads one policy. The text must hold exactly one document.
+/// Reads one policy. The text must be exactly one document.
 /// \param source  where it came from, kept in the policy
 /// \param budget  what is left for it; nullptr where it shares no bound
 /// \return the policy (its revision left empty), or every error, by position.
@@ -51,9 +51,6 @@ std::expected<Policy, std::vector<PolicyError>> read_policy(std::string_view tex
 /// The same for a document that is already read, whose nodes are not counted.
 std::expected<Policy, std::vector<PolicyError>> read_policy(const Node& root, PolicySource source,
                                                             PolicyBudget* budget = nullptr);
-
-/// A JSON Schema (draft 2020-12) of ImagePolicy, from the same description that the reader uses.
-std::string policy_schema();
 
 /// The policy that `belay serve` uses when none is given: tag-required and mutable-tag enforced.
 Policy builtin_policy();

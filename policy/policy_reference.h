@@ -1,5 +1,5 @@
 // The reference page of ImagePolicy in Markdown: every key and rule, from the description that the
-// reader reads by. docs/policies.md holds its output between two marks. Pure and thread-safe.
+// reader reads by. docs/policies.md has its output between two marks. Pure and thread-safe.
 #pragma once
 
 #include <string>

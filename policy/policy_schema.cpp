@@ -1,11 +1,10 @@
-// The JSON Schema of ImagePolicy (draft 2020-12), written by visiting the same description that the
-// reader reads by. Editors complete and check policy files with it. It says what structure can say;
-// the reader alone knows templates, expressions and dates. Pure and thread-safe.
+// Writes the JSON Schema of ImagePolicy by visiting the description that the reader uses. Pure.
+#include "policy/policy_schema.h"
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "policy/policy_keys.h"
-#include "policy/policy_reader.h"
 #include "policy/text_form.h"
 
 namespace belay::policy {
@@ -135,7 +134,7 @@ class SchemaWriter final : public PolicyVisitor {
     std::string description(key.summary);
     if (!key.default_text.empty()) {
       description.append(". Default: ").append(key.default_text);
-      // Defaults that are JSON as they stand are told to editors too.
+      // Defaults that are valid JSON are given to editors, too.
       const auto value = Json::parse(key.default_text, nullptr, false);
       if (value.is_boolean() || value.is_array()) schema["default"] = value;
       const Json words = schema.value("enum", Json::array());

@@ -13,7 +13,7 @@ namespace belay::policy {
 
 namespace {
 
-/// The only namespaces that a policy can match, or none where that is more than names can say.
+/// The only namespaces that a policy can match, or none where it is more than a list of names.
 std::vector<std::string_view> literal_namespaces(const Policy& policy) {
   if (!policy.only_namespace.empty()) return {policy.only_namespace};
   std::vector<std::string_view> names;

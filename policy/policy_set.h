@@ -35,7 +35,7 @@ struct PolicyPlan {
 };
 PolicyPlan plan_of(const Policy& policy);
 
-/// Finds the policies whose namespaces are named to the letter, or selected by a label with a
+/// Finds the policies whose namespaces are named without globs, or selected by a label with a
 /// value, without looking at the others.
 class PolicyIndex {
  public:

@@ -63,7 +63,7 @@ bool parse_integer(std::string_view text, Integer& out) {
   return !out.digits.empty();
 }
 
-/// [-+]?[0-9]*\.?[0-9]*([eE][-+]?[0-9]+)? with a digit somewhere in front of the exponent.
+/// [-+]?[0-9]*\.?[0-9]*([eE][-+]?[0-9]+)? with a digit somewhere before the exponent.
 bool is_float(std::string_view text) {
   std::size_t at = !text.empty() && (text[0] == '-' || text[0] == '+') ? 1 : 0;
   const std::size_t whole = at;
@@ -129,7 +129,7 @@ void append_integer(std::string_view text, std::string& out) {
   } else if (integer.base == 10) {
     out += integer.digits;  // JSON has no bound on digits
   } else {
-    out += "1e999";  // no leading zeros, no base: too large to say in any other way
+    out += "1e999";  // no leading zeros, no base: too large for any other notation
   }
 }
 

@@ -1,4 +1,4 @@
-// What a plain YAML scalar stands for: text, null, boolean or number, as sigs.k8s.io/yaml
+// The value of a plain YAML scalar: text, null, boolean or number, as sigs.k8s.io/yaml
 // (kubectl's reader) resolves it. Used by document.cpp alone and by its tests. Pure and
 // thread-safe.
 #pragma once

@@ -28,11 +28,11 @@ std::string check_pattern(std::string_view pattern) {
   const bool control = std::any_of(pattern.begin(), pattern.end(), [](char c) {
     return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
   });
-  if (control) return "holds control characters";
+  if (control) return "contains control characters";
   return {};
 }
 
-/// Splits host[:port]; the port of "[fd00::1]:5000" stands behind the bracket.
+/// Splits host[:port]; the port of "[fd00::1]:5000" comes after the bracket.
 struct HostPort {
   std::string_view host;
   std::string_view port;
@@ -58,7 +58,7 @@ bool is_wild(std::string_view text) { return text.find_first_of("*?") != std::st
 
 /// What is wrong with the host of a repository pattern, "" where a registry can match it.
 std::string check_host(std::string_view host, std::string_view pattern) {
-  if (host.empty()) return "starts with \"/\"; a registry stands there, such as docker.io";
+  if (host.empty()) return "starts with \"/\"; it must start with a registry, such as docker.io";
   const bool fits = std::all_of(host.begin(), host.end(), [](char c) {
     return is_alphanumeric(c) || std::string_view(".-_:[]*?").find(c) != std::string_view::npos;
   });
@@ -74,10 +74,10 @@ std::string check_host(std::string_view host, std::string_view pattern) {
   }
   const auto [name, port] = split_port(host);
   if (name.empty()) return "has a port without a host";
-  if (host.ends_with(':')) return "ends its registry with \":\"; a port stands there";
+  if (host.ends_with(':')) return "has a registry that ends with \":\"; a port must follow it";
   const bool numeric = std::all_of(port.begin(), port.end(),
                                    [](char c) { return is_digit(c) || c == '*' || c == '?'; });
-  if (!numeric) return "has port " + quote(port) + ", which is no number";
+  if (!numeric) return "has port " + quote(port) + ", which is not a number";
   return {};
 }
 
@@ -92,7 +92,7 @@ std::string check_segment(std::string_view segment) {
     }
   }
   if (segment.find("**") != std::string_view::npos) {
-    return "holds \"**\", which may only stand alone as the last segment";
+    return "contains \"**\", which may only be the whole last segment";
   }
   return {};
 }
@@ -107,7 +107,7 @@ std::string check_label_name(std::string_view text) {
   const bool fits = std::all_of(text.begin(), text.end(), [](char c) {
     return is_alphanumeric(c) || c == '-' || c == '_' || c == '.';
   });
-  if (!fits) return "may hold only letters, digits, \"-\", \"_\" and \".\"";
+  if (!fits) return "may contain only letters, digits, \"-\", \"_\" and \".\"";
   return {};
 }
 
@@ -207,7 +207,7 @@ std::expected<NameGlobs, NameGlobs::BadEntry> NameGlobs::compile(
     const bool excludes = pattern.starts_with('!');
     if (excludes) pattern.remove_prefix(1);
     if (excludes && pattern.empty()) {
-      return std::unexpected(BadEntry{i, "excludes nothing; a glob stands behind \"!\""});
+      return std::unexpected(BadEntry{i, "excludes nothing; a glob must follow \"!\""});
     }
     auto glob = Glob::compile(pattern);
     if (!glob) return std::unexpected(BadEntry{i, std::move(glob.error())});
@@ -322,7 +322,7 @@ std::string check_label_key(std::string_view key) {
   if (slash != std::string_view::npos) {
     if (key.find('/', slash + 1) != std::string_view::npos) return "has more than one \"/\"";
     if (!is_dns_subdomain(key.substr(0, slash))) {
-      return "has a prefix that is no DNS name in lower case";
+      return "has a prefix that is not a lower-case DNS name";
     }
     name = key.substr(slash + 1);
   }

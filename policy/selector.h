@@ -26,7 +26,7 @@ using Labels = std::span<const Label>;
 const std::string_view* find_label(Labels labels, std::string_view key);
 
 /// A glob over a whole text: `*` any run of characters (also none), `?` exactly one; everything
-/// else literal. Matching takes time linear in text × stars, never exponential.
+/// else is literal. Matching takes time linear in text × stars, never exponential.
 class Glob {
  public:
   enum class Case : std::uint8_t { kSensitive, kInsensitive };
@@ -78,7 +78,7 @@ class NameGlobs {
 /// means all of it, `*` stays within one segment, a last `/**` takes one segment or more. Hosts
 /// compare without case; a port that is not named does not match one that is, but for the host `*`,
 /// which means any registry on any port. Patterns are normalised as references are:
-/// `index.docker.io` is `docker.io`, and one segment alone on docker.io stands in `library/`.
+/// `index.docker.io` is `docker.io`, and one segment alone on docker.io is in `library/`.
 class RepositoryGlob {
  public:
   /// \return the glob, or what is wrong with the pattern: what no reference can match is an error
@@ -97,7 +97,8 @@ class RepositoryGlob {
   bool whole_host_ = false;  ///< names no path
 };
 
-/// A Kubernetes LabelSelector (k8s.io/apimachinery pkg/labels/selector.go): all requirements hold.
+/// A Kubernetes LabelSelector (k8s.io/apimachinery pkg/labels/selector.go): all requirements are
+/// met.
 class LabelSelector {
  public:
   enum class Operator : std::uint8_t { kIn, kNotIn, kExists, kDoesNotExist };

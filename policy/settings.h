@@ -1,6 +1,6 @@
-// One description of every key a policy may hold, read by two visitors: the policy reader fills
-// values from a document, the schema writer prints a JSON Schema. A key that is not described here
-// is unknown to both.
+// One description of every key that a policy may have, read by two visitors: the policy reader
+// fills values from a document, the schema writer prints a JSON Schema. A key that is not described
+// here is unknown to both.
 #pragma once
 
 #include <cstdint>

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "policy/field_path.h"
+#include "policy/label_settings.h"
 #include "policy/text/ascii.h"
 #include "policy/text/quote.h"
 #include "policy/text/spelling.h"
@@ -15,7 +16,7 @@ namespace {
 
 using Kind = Node::Kind;
 
-/// "a list", "the number 3": what stands where something else should.
+/// "a list", "the number 3": what is there in place of something else.
 std::string describe(const Node& node) {
   switch (node.kind) {
     case Kind::kMapping:
@@ -67,10 +68,10 @@ bool ReadState::take_expression(const Node& node, const std::string& path) {
     --expressions;
     return true;
   }
-  if (!std::exchange(told_of_expressions, true)) {
+  if (!std::exchange(reported_expressions, true)) {
     errors.push_back({node.position, path,
                       "is one regular expression too many: a policy, and all policies of a "
-                      "ConfigMap together, hold at most " +
+                      "ConfigMap together, have at most " +
                           std::to_string(kMaxExpressions)});
   }
   return false;
@@ -101,7 +102,12 @@ bool SettingsReader::is_mapping(const Node& node, const std::string& path, std::
   return false;
 }
 
-/// The mapping behind a key; one that is empty would say nothing and is an error.
+const Node* SettingsReader::mapping(const Key& key) {
+  const Node* node = want(key);
+  return node != nullptr && is_mapping(*node, path_to(key.name), key.name) ? node : nullptr;
+}
+
+/// The mapping of a key; an empty one has no effect and is an error.
 const Node* SettingsReader::want_mapping(const Key& key) {
   const Node* node = want(key);
   if (node == nullptr) return nullptr;
@@ -228,7 +234,7 @@ void SettingsReader::name_globs(const Key& key, NameGlobs& value) {
 void SettingsReader::tag_globs(const Key& key, std::vector<std::string>& texts_value,
                                TagGlobs& value) {
   texts(key, TextForm::kTagGlob, texts_value);
-  // In the order in which they are kept, or each would move those behind it: a list may be long.
+  // In the order in which they are kept, or each would move those after it: a list may be long.
   std::vector<std::string> sorted = texts_value;
   for (std::string& pattern : sorted) pattern = lower_case(pattern);
   std::sort(sorted.begin(), sorted.end());
@@ -269,6 +275,28 @@ void SettingsReader::name_globs_by(const Key& key,
   for (auto& [word, patterns] : lists) {
     if (auto globs = NameGlobs::compile(patterns)) value.emplace_back(word, std::move(*globs));
   }
+}
+
+void SettingsReader::constraints(const Key& key, TextForm form,
+                                 std::vector<std::pair<std::string, ValueConstraint>>& value) {
+  const Node* node = want_mapping(key);
+  if (node == nullptr) return;
+  value.clear();
+  for (std::size_t i = 0; i < node->keys.size(); ++i) {
+    const std::string& label = node->keys[i].text;
+    const auto path = append_key(path_to(key.name), label);
+    auto problem = check_text(TextForm::kLabelKey, label);
+    if (!problem.empty()) fail(node->keys[i], path, "label " + problem);
+    if (!is_mapping(node->items[i], path, label)) continue;
+    SettingsReader reader(node->items[i], path, state_);
+    value.emplace_back(label, read_constraint(reader, form));
+  }
+}
+
+void SettingsReader::selector(const Key& key, LabelSelector& value) {
+  section(key, [&](PolicyVisitor& visitor) {
+    value = read_selector(static_cast<SettingsReader&>(visitor));  // section() makes nothing else
+  });
 }
 
 void SettingsReader::constant(const Key& key, std::string_view word) {

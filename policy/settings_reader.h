@@ -26,14 +26,14 @@ struct ReadState {
   std::vector<PolicyError> errors;
   std::vector<WaitingTemplate> templates;
   std::size_t expressions = kMaxExpressions;  ///< that may be compiled yet
-  bool told_of_expressions = false;           ///< an error says that there are too many
+  bool reported_expressions = false;          ///< an error says that there are too many
 
   /// Takes one off `expressions`. \return false where there is none: then an error has said so
   bool take_expression(const Node& node, const std::string& path);
 };
 
-/// Where a byte of a scalar's value stands in the text, as far as the scalar stands on one line
-/// without escapes; else where the scalar begins.
+/// The position of a byte of a scalar's value in the text, if the scalar is on one line
+/// without escapes; else the start of the scalar.
 Position position_in(const Node& scalar, std::size_t offset);
 
 class SettingsReader final : public PolicyVisitor {
@@ -45,6 +45,16 @@ class SettingsReader final : public PolicyVisitor {
 
   /// Reports the keys that no call asked for. Call it after the last visit.
   void finish();
+
+  const Node& node() const { return node_; }
+  const std::string& path() const { return path_; }
+  ReadState& state() { return state_; }
+  std::string path_to(std::string_view key) const;
+  /// The mapping of a key; nullptr where it is absent, or reported as something else.
+  const Node* mapping(const Key& key);
+  /// Reports a text that does not have the form. \return whether it has
+  bool check(const Node& node, const std::string& path, TextForm form);
+  void fail(const Node& node, std::string path, std::string message);
 
   void flag(const Key& key, bool& value) override;
   void text(const Key& key, TextForm form, std::string& value) override;
@@ -75,18 +85,12 @@ class SettingsReader final : public PolicyVisitor {
     std::string path;
   };
 
-  void fail(const Node& node, std::string path, std::string message);
   /// The value of a key; reports it where it is required and absent.
   const Node* want(const Key& key);
   const Node* want_mapping(const Key& key);
-  std::string path_to(std::string_view key) const;
-  bool check(const Node& node, const std::string& path, TextForm form);
   bool is_mapping(const Node& node, const std::string& path, std::string_view name);
   /// The good texts of a list; reports the bad ones, and a list that is empty or none.
   std::vector<Entry> entries(const Node& list, const std::string& path, TextForm form);
-  ValueConstraint constraint(const Node& node, const std::string& path, TextForm form);
-  void match_labels(std::vector<LabelSelector::Requirement>& requirements);
-  void match_expression(std::vector<LabelSelector::Requirement>& requirements);
 
   const Node& node_;
   std::string path_;

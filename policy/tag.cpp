@@ -1,4 +1,4 @@
-// Versions and dates as they stand in tags. Pure and thread-safe, no allocation.
+// Versions and dates in tags. Pure and thread-safe, no allocation.
 #include "policy/tag.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// What a tag says: SemVer 2.0 versions and calendar dates inside it.
+// SemVer 2.0 versions and calendar dates in tags.
 // Pure functions; views borrow from the text.
 #pragma once
 

@@ -3,13 +3,13 @@
 // Placeholders: {version} SemVer 2.0 without leading v; {date} YYYYMMDD or YYYY-MM-DD, a real date;
 // {environment} one of the known words; {commit} 7-40 hex digits; {name} lower-case words of
 // letters and digits joined by "-" or "_", the first character a letter; {number} decimal digits;
-// {any} one or more characters. Everything else is literal. {name}, {number} and {any} may stand
-// more than once, the others say one thing about a tag and stand once. "regex:" in front of the
+// {any} one or more characters. Everything else is literal. {name}, {number} and {any} may be
+// used more than once, the others once, as a tag has one version. "regex:" before the
 // text takes an RE2 expression that must match the whole tag.
 //
 // A template that fits in several ways is accepted. The first way is the one in which every
 // placeholder takes as little as it can, and {environment} the longest word. Matching is bounded:
-// polynomial in the 128 characters of a tag at worst; longer text is no tag and fits nothing.
+// polynomial in the 128 characters of a tag at worst; longer text is not a tag and fits nothing.
 //
 // Compiled values are immutable; match() is const and thread-safe and allocates nothing (RE2 may,
 // within 1 MiB an expression).
@@ -28,7 +28,7 @@ namespace belay::policy {
 /// part.
 struct TagParts {
   std::string_view version;
-  std::string_view environment;  ///< the word as it stands in the tag
+  std::string_view environment;  ///< the word as in the tag
 };
 
 /// What form() fills placeholders with.
@@ -49,7 +49,7 @@ class TagTemplate {
   static std::expected<TagTemplate, BadTemplate> compile(std::string_view text,
                                                          std::span<const std::string> environments);
 
-  /// \return whether the text is no template but an expression for RE2: "regex:v[0-9]+"
+  /// \return whether the text is not a template but an expression for RE2: "regex:v[0-9]+"
   static bool is_expression(std::string_view text);
 
   /// \return whether the whole tag fits; fills `parts` (of the first way it fits) where given.

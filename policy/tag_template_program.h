@@ -1,5 +1,5 @@
-// What a tag template compiles to: elements, or an expression. Written by tag_template_compile.cpp,
-// read by tag_template.cpp; nobody else looks inside. Immutable once compiled.
+// What a tag template compiles to: elements, or an expression. Only
+// tag_template.cpp uses it. Immutable once compiled.
 #pragma once
 
 #include <re2/re2.h>
@@ -36,7 +36,7 @@ enum class ElementKind : std::uint8_t {
 struct Placeholder {
   std::string_view name;
   ElementKind kind;
-  bool once;  ///< says one thing about a tag: a second one could only contradict it
+  bool once;  ///< a second one could only contradict it
   std::size_t min_bytes;
   std::string_view gap;  ///< its name in a form (gaps.h)
 };

@@ -26,7 +26,7 @@ std::string check_object_name(std::string_view text) {
     const bool fits =
         is_lower(c) || is_digit(c) || (c == '-' && before != '.') || (c == '.' && !edge);
     if (!fits) {
-      return "is no name; use lower-case letters, digits, \"-\" and \".\", such as production";
+      return "is not a name; use lower-case letters, digits, \"-\" and \".\", such as production";
     }
     before = c;
   }
@@ -47,7 +47,7 @@ std::string check_tag_glob(std::string_view text) {
   };
   return std::all_of(text.begin(), text.end(), fits)
              ? ""
-             : "can match no tag, which holds letters, digits, \"_\", \".\" and \"-\" only";
+             : "can match no tag: tags have only letters, digits, \"_\", \".\" and \"-\"";
 }
 
 std::string check_repository_glob(std::string_view text) {
@@ -60,14 +60,14 @@ std::string check_tag_suffix(std::string_view text) {
   if (text.size() > 127) return "is longer than 127 characters";
   return std::all_of(text.begin(), text.end(), fits)
              ? ""
-             : "can end no tag, which holds letters, digits, \"_\", \".\" and \"-\" only";
+             : "can end no tag: tags have only letters, digits, \"_\", \".\" and \"-\"";
 }
 
 std::string check_rule_id(std::string_view text) {
   if (find_rule_id(text)) return {};
   std::array<std::string_view, kRuleCount> known;
   for (std::size_t i = 0; i < kRuleCount; ++i) known[i] = name_of(static_cast<RuleId>(i));
-  std::string message = "is no rule";
+  std::string message = "is not a rule";
   if (const auto near = nearest(text, known); !near.empty()) {
     message.append("; did you mean \"").append(near).append("\"?");
   }
@@ -82,19 +82,20 @@ std::string check_url(std::string_view text) {
     const bool has_host = !rest.empty() && rest[0] != '/' && rest[0] != '?' && rest[0] != '#';
     if (has_host && std::all_of(rest.begin(), rest.end(), fits)) return {};
   }
-  return "is no http or https URL, such as https://platform.example/images";
+  return "is not an http or https URL, such as https://platform.example/images";
 }
 
 std::string check_date(std::string_view text) {
-  return parse_day(text) ? "" : "is no date; write YYYY-MM-DD, such as 2026-12-31";
+  return parse_day(text) ? "" : "is not a date; write YYYY-MM-DD, such as 2026-12-31";
 }
 
 std::string check_duration(std::string_view text) {
-  return parse_duration(text) ? "" : "is no duration; write a number and d, h, m or s, such as 90d";
+  return parse_duration(text) ? ""
+                              : "is not a duration; write a number and d, h, m or s, such as 90d";
 }
 
 std::string check_label_source(std::string_view text) {
-  return find_label_source(text) ? "" : "is no source; use config, annotations or attached";
+  return find_label_source(text) ? "" : "is not a source; use config, annotations or attached";
 }
 
 struct Row {

@@ -11,11 +11,11 @@
 
 namespace belay::policy {
 
-/// \return what is wrong with the text, continuing it ("is no date, …"), or "".
+/// \return what is wrong with the text, continuing it ("is not a date, …"), or "".
 /// Templates (kTagTemplate) are only checked for being there: compiling needs the environments.
 std::string check_text(TextForm form, std::string_view text);
 
-/// What JSON Schema can say of the form; never stricter than check_text().
+/// The form as far as JSON Schema can express it; never stricter than check_text().
 struct FormSchema {
   std::string_view name;     ///< of the type, for people: "glob on a namespace's name"
   std::string_view pattern;  ///< ECMA regular expression, "" for none

@@ -1,5 +1,5 @@
-// The stand-in is a character for private use, twice, that the text holds in no way of its own; so
-// it is told from the text when it comes back, decoded or not.
+// The replacement is a character for private use, twice, that the text does not contain; so it is
+// recognised when it comes back, decoded or not.
 #include "policy/utf16_escapes.h"
 
 #include <algorithm>
@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t kHalf = 6;  ///< bytes of "\ud83d"
 
-/// The code behind "\u" where the text starts with such an escape.
+/// The code after "\u" where the text starts with such an escape.
 std::optional<std::uint32_t> escape_code(std::string_view text) {
   if (text.size() < kHalf || !text.starts_with("\\u")) return std::nullopt;
   std::uint32_t code = 0;

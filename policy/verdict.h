@@ -22,8 +22,8 @@ enum class Mode : std::uint8_t {
 };
 std::string_view name_of(Mode mode);
 
-/// One problem, in parts that message.cpp puts together. Strings hold user text unescaped; whatever
-/// shows them escapes them.
+/// One problem, in parts that message.cpp puts together. Strings have user text unescaped; it is
+/// escaped when it is shown.
 struct Finding {
   RuleId rule = RuleId::kImageReference;
   Mode mode = Mode::kEnforce;  ///< strictest mode of the policies that report it

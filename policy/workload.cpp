@@ -1,4 +1,4 @@
-// What a workload says about itself: field paths as Kubernetes writes them, and what an UPDATE
+// Field paths of a workload as Kubernetes writes them, and what an UPDATE
 // changed. Pure; used by every rule and by message.cpp.
 #include "policy/workload.h"
 
@@ -11,7 +11,7 @@ namespace {
 constexpr std::array<std::string_view, 4> kListNames{"initContainers", "containers",
                                                      "ephemeralContainers", "volumes"};
 
-/// `base.key`, `base[key]` where the key holds signs, `base` where the label is absent.
+/// `base.key`, `base[key]` where the key has other characters, `base` where the label is absent.
 std::string label_path(std::string base, Labels labels, std::string_view key) {
   if (find_label(labels, key) == nullptr) return base;
   const bool plain = !key.empty() && std::all_of(key.begin(), key.end(), [](char c) {

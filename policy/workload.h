@@ -14,7 +14,7 @@
 
 namespace belay::policy {
 
-/// Where an image stands in a pod. The order is the order of findings.
+/// The list of a pod that an image is in. The order is the order of findings.
 enum class ImageList : std::uint8_t {
   kInitContainers,
   kContainers,
@@ -60,7 +60,7 @@ struct Workload {
   /// An owner with `controller: true` among metadata.ownerReferences; looked at by pinning only.
   bool is_controlled = false;
   bool is_being_deleted = false;  ///< metadata.deletionTimestamp is set
-  bool is_update = false;         ///< old_pod and old_labels hold what stood before
+  bool is_update = false;         ///< old_pod and old_labels are those before it
 
   std::vector<Label> labels;  ///< the object's own metadata.labels
   std::vector<Label> old_labels;
@@ -84,7 +84,7 @@ struct Workload {
   std::string image_path(const ImageField& field) const;
   /// The same as a JSON Pointer (RFC 6901): "/spec/template/spec/containers/0/image".
   std::string image_pointer(const ImageField& field) const;
-  /// "spec.template.metadata.labels.environment"; keys with signs in brackets
+  /// "spec.template.metadata.labels.environment"; keys with other characters in brackets
   /// ("metadata.labels[app.kubernetes.io/part-of]"); a key that is absent: "metadata.labels".
   std::string pod_label_path(std::string_view key) const;
   std::string object_label_path(std::string_view key) const;

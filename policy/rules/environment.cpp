@@ -17,7 +17,7 @@ bool names(const Policy& policy, std::string_view word, std::string_view environ
   });
 }
 
-/// The environment that a word of {environment} stands for; the word itself where it is none's.
+/// The environment that a word of {environment} means; the word itself where none has it.
 std::string_view meaning(const Policy& policy, std::string_view word) {
   for (const auto& [name, suffixes] : policy.rules.environment_tag->suffixes) {
     if (names(policy, word, name)) return name;

@@ -46,7 +46,7 @@ struct TagEnvironment {
   std::string_view stands_for;  ///< an environment it names, "test"
 };
 /// Looks for the longest known suffix, and for the {environment} part of the templates that
-/// evaluate this image. Both must fit where both speak.
+/// evaluate this image. Where both are there, both must fit.
 /// \param environment  of the pod
 TagEnvironment tag_environment(const Evaluation& evaluation, const ImageReference& reference,
                                std::string_view environment);

@@ -1,10 +1,11 @@
 // Takes the findings of a policy's rules: place, mode, exemptions, what an UPDATE changed.
 // Belongs to one evaluation.
+#include "policy/rules/findings.h"
+
 #include <algorithm>
 #include <utility>
 
 #include "policy/matching.h"
-#include "policy/rules/rule.h"
 
 namespace belay::policy {
 
@@ -48,7 +49,7 @@ bool Findings::exempt(const EvaluatedImages& images) {
   return any && expired.empty();
 }
 
-/// What an exemption says of images says nothing of namespaces, so only one that names the rule
+/// An exemption for images does not cover namespaces, so only one that names the rule
 /// covers a namespace.
 bool Findings::exempt_namespace() {
   bool covered = false;

@@ -157,7 +157,7 @@ std::size_t closest(const std::vector<Demand>& demands, std::size_t platforms) {
   return best;
 }
 
-/// "linux/arm64/v8" as it is, anything that is no platform in quotes.
+/// "linux/arm64/v8" as it is, anything that is not a platform in quotes.
 std::string platform_name(std::string_view platform) {
   const bool plain = !platform.empty() && std::all_of(platform.begin(), platform.end(), [](char c) {
     return is_alphanumeric(c) || c == '/' || c == '.' || c == '-' || c == '_';

@@ -18,7 +18,7 @@ constexpr std::size_t kShownRest = 32;  ///< bytes of the text that follow where
 
 /// The text with upper-case letters of its name made lower, where that is a reference; else "".
 std::string in_lower_case(std::string_view text) {
-  // A tag may hold upper-case letters, so leave what follows the last ":" behind the last "/".
+  // A tag may hold upper-case letters, so leave what follows the last ":" after the last "/".
   const std::size_t digest = std::min(text.find('@'), text.size());
   const std::size_t slash = text.substr(0, digest).rfind('/');
   const std::size_t colon =

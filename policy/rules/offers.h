@@ -22,7 +22,7 @@ struct ImageOffers {
     std::string front;
     std::string last;
   };
-  /// What comes in front of the last part of a repository, and what is taken off it first.
+  /// What comes before the last part of a repository, and what is taken off it first.
   struct NamePrefix {
     std::string text;
     std::string drop;
@@ -32,7 +32,7 @@ struct ImageOffers {
   std::vector<std::string> tags;
   std::vector<std::string> tag_prefixes;
   std::vector<std::string> tag_suffixes;
-  bool digest = false;  ///< a digest behind the tag is wanted
+  bool digest = false;  ///< a digest after the tag is wanted
 };
 
 struct LabelOffers {

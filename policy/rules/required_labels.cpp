@@ -33,7 +33,7 @@ void visit(SettingsVisitor& visitor, Rules& rules) {
 void evaluate(const Evaluation& evaluation, Findings& findings) {
   const RequiredLabelsSettings& settings = *evaluation.policy.rules.required_labels;
   const Workload& workload = evaluation.workload;
-  // The labels of a Pod are the object's and the pod's at once.
+  // The labels of a Pod are both the object's and the pod's.
   const bool on_pod = settings.on != LabelsOn::kObject || workload.is_pod;
   const bool on_object = settings.on != LabelsOn::kPod && !workload.is_pod;
   for (const auto& [key, constraint] : settings.labels) {

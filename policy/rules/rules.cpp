@@ -1,4 +1,4 @@
-// The table of rules, made of the rows of rule_id.h and of what each rule says of itself.
+// The table of rules, made of the rows of rule_id.h and of what each rule file describes.
 // Immutable; thread-safe.
 #include <array>
 #include <string_view>

@@ -1,5 +1,5 @@
 // tag-moved: refuses a tag that points to another digest than when it was first admitted. A digest
-// written behind the tag counts as what it points to; an image without tag and digest is refused,
+// written after the tag counts as what it points to; an image without tag and digest is refused,
 // as "latest" always moves. Pure.
 #include <string>
 #include <string_view>

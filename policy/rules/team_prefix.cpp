@@ -65,7 +65,7 @@ std::vector<std::string> prefixes_of_team(const TeamPrefixSettings& settings,
   return {std::string(team) + "-"};
 }
 
-/// The longest of the prefixes that the text starts with and goes on behind, or "".
+/// The longest prefix that the text starts with and continues after, or "".
 std::string_view longest_prefix(std::string_view text, const std::vector<std::string>& prefixes) {
   std::string_view longest;
   for (const std::string& prefix : prefixes) {

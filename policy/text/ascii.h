@@ -1,4 +1,4 @@
-// Classes of characters. ASCII only, whatever the locale says. Pure.
+// Classes of characters. ASCII only, in every locale. Pure.
 #pragma once
 
 #include <string>

@@ -7,13 +7,13 @@
 
 namespace belay::policy {
 
-/// `"text"`, as it is: whoever shows it escapes it.
+/// `"text"`, not escaped.
 std::string quote(std::string_view text);
 
 /// How much quote_line() shows of a text.
 inline constexpr std::size_t kMaxQuotedBytes = 80;
 
-/// `"text"` on one line, cut where it is long, for errors of documents, which hold texts of any
+/// `"text"` on one line, cut where it is long, for errors of documents, which have texts of any
 /// length.
 std::string quote_line(std::string_view text);
 

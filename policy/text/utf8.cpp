@@ -9,7 +9,7 @@ namespace belay::policy {
 namespace {
 
 struct Tail {
-  unsigned count;  ///< bytes behind the lead byte; 0: no lead byte at all
+  unsigned count;  ///< bytes after the lead byte; 0: not a lead byte
   unsigned char low, high;
 };
 

@@ -8,7 +8,7 @@
 namespace belay::policy {
 
 /// Well-formed UTF-8 (RFC 3629): no overlong forms, no surrogates, nothing above U+10FFFF.
-/// Text that is all ASCII, as nearly every text is, is passed over eight bytes at a time.
+/// Text that is all ASCII, as nearly every text is, is skipped eight bytes at a time.
 bool is_utf8(std::string_view text);
 
 /// A character and the bytes that it takes.

@@ -266,7 +266,7 @@ TEST_CASE("tags of the core schema are honoured, others refused") {
   CHECK(json_of("a: !!str 1\nb: !!int \"3\"\nc: !!float 1\nd: !!bool 'yes'\ne: !!null ''\n") ==
         R"({"a":"1","b":3,"c":1,"d":true,"e":null})");
   CHECK(json_of("a: !!map {}\nb: !!seq []\nc: ! 5\n") == R"({"a":{},"b":[],"c":"5"})");
-  CHECK(outcome("a: !!int x\n") == "1:10: \"x\" is no !!int");
+  CHECK(outcome("a: !!int x\n") == "1:10: \"x\" is not a !!int");
   CHECK(outcome("a: !ruby x\n").find("tag \"!ruby\" is not supported") != std::string::npos);
   CHECK(outcome("a: !!binary eA==\n").find("is not supported") != std::string::npos);
   CHECK(outcome("a: !!map [1]\n").find("is not supported here") != std::string::npos);

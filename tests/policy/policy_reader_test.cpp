@@ -200,9 +200,9 @@ TEST_CASE("every kind of mistake is named with line, column, path and a way out"
       {"apiVersion: belay.dev/v1alpha1\nkind: ImagePolicy\nmetadata: {}\nspec: {}\n",
        "p:3:11: metadata: lacks the key \"name\": Name of the policy, unique among those in force; "
        "it "
-       "stands in every message"},
+       "is part of every message"},
       {"apiVersion: belay.dev/v1alpha1\nkind: ImagePolicy\nmetadata: {name: Prod_1}\nspec: {}\n",
-       "p:3:18: metadata.name: \"Prod_1\" is no name; use lower-case letters, digits, \"-\" and "
+       "p:3:18: metadata.name: \"Prod_1\" is not a name; use lower-case letters, digits, \"-\" and "
        "\".\", such as production"},
       {"apiVersion: belay.dev/v1alpha1\nkind: ImagePolicy\nmetadata: {name: p, labels: {}}\nspec: "
        "{}\n",
@@ -222,10 +222,10 @@ TEST_CASE("every kind of mistake is named with line, column, path and a way out"
       {with_spec("  description: {a: b}\n"),
        "p:7:16: spec.description: must be a text, not a mapping"},
       {with_spec("  helpUrl: ftp://x\n"),
-       "p:7:12: spec.helpUrl: \"ftp://x\" is no http or https URL, such as "
+       "p:7:12: spec.helpUrl: \"ftp://x\" is not an http or https URL, such as "
        "https://platform.example/images"},
       {with_spec("  helpUrl: https:///x\n"),
-       "p:7:12: spec.helpUrl: \"https:///x\" is no http or https URL, such as "
+       "p:7:12: spec.helpUrl: \"https:///x\" is not an http or https URL, such as "
        "https://platform.example/images"},
       {with_spec("  match: all\n"), "p:7:10: spec.match: must be a mapping, not the text \"all\""},
       {with_spec("  match: {namespaces: []}\n"),
@@ -238,9 +238,9 @@ TEST_CASE("every kind of mistake is named with line, column, path and a way out"
        "p:7:27: spec.match.namespaces[1]: must be a text, not the boolean yes; write it in quotes: "
        "\"yes\""},
       {with_spec("  match: {namespaces: ['!']}\n"),
-       "p:7:24: spec.match.namespaces[0]: \"!\" excludes nothing; a glob stands behind \"!\""},
+       "p:7:24: spec.match.namespaces[0]: \"!\" excludes nothing; a glob must follow \"!\""},
       {with_spec("  match: {namespaceSelector: {matchLabels: {'a b': c}}}\n"),
-       "p:7:45: spec.match.namespaceSelector.matchLabels[a b]: label may hold only letters, "
+       "p:7:45: spec.match.namespaceSelector.matchLabels[a b]: label may contain only letters, "
        "digits, "
        "\"-\", \"_\" and \".\""},
       {with_spec("  match: {namespaceSelector: {matchLabels: {a: '!'}}}\n"),
@@ -278,9 +278,8 @@ TEST_CASE("every kind of mistake is named with line, column, path and a way out"
        "p:8:35: spec.rules.mutableTag.allowWithDigest: must be true or false, not the text "
        "\"maybe\""},
       {with_rules("    mutableTag: {tags: ['a b']}\n"),
-       "p:8:25: spec.rules.mutableTag.tags[0]: \"a b\" can match no tag, which holds letters, "
-       "digits, "
-       "\"_\", \".\" and \"-\" only"},
+       "p:8:25: spec.rules.mutableTag.tags[0]: \"a b\" can match no tag: tags have only "
+       "letters, digits, \"_\", \".\" and \"-\""},
       {with_rules("    tagFormat: {}\n"),
        "p:8:16: spec.rules.tagFormat: lacks the key \"anyOf\": Templates of tags, or regex: and an "
        "RE2 expression; a tag must fit one of them"},
@@ -292,20 +291,23 @@ TEST_CASE("every kind of mistake is named with line, column, path and a way out"
       {with_rules("    environmentTag: {suffixes: [a]}\n"),
        "p:8:32: spec.rules.environmentTag.suffixes: must be a mapping, not a list"},
       {with_rules("    environmentTag: {suffixes: {'a/b': [-x]}}\n"),
-       "p:8:33: spec.rules.environmentTag.suffixes[a/b]: key may hold only letters, digits, \"-\", "
+       "p:8:33: spec.rules.environmentTag.suffixes[a/b]: key may contain only letters, digits, "
+       "\"-\", "
        "\"_\" and \".\""},
       {with_rules("    environmentTag: {suffixes: {prod: [+x]}}\n"),
-       "p:8:40: spec.rules.environmentTag.suffixes.prod[0]: \"+x\" can end no tag, which holds "
-       "letters, digits, \"_\", \".\" and \"-\" only"},
+       "p:8:40: spec.rules.environmentTag.suffixes.prod[0]: \"+x\" can end no tag: tags have only "
+       "letters, digits, \"_\", \".\" and \"-\""},
       {with_rules("    requiredLabels: {labels: {owner: }}\n"),
        "p:8:36: spec.rules.requiredLabels.labels.owner: is empty; write owner: {}"},
       {with_rules("    requiredLabels: {labels: {a/b/c: {}}}\n"),
        "p:8:31: spec.rules.requiredLabels.labels[a/b/c]: label has more than one \"/\""},
       {with_rules("    requiredLabels: {labels: {a: {pattern: '['}}}\n"),
-       "p:8:44: spec.rules.requiredLabels.labels.a.pattern: \"[\" is no RE2 expression: missing ]: "
+       "p:8:44: spec.rules.requiredLabels.labels.a.pattern: \"[\" is not an RE2 expression: "
+       "missing ]: "
        "["},
       {with_rules("    requiredLabels: {labels: {a: {pattern: x, values: [z]}}}\n"),
-       "p:8:44: spec.rules.requiredLabels.labels.a.pattern: stands beside values; give one of the "
+       "p:8:44: spec.rules.requiredLabels.labels.a.pattern: is given together with values; give "
+       "one of the "
        "two"},
       {with_rules("    requiredLabels: {labels: {a: {pattern: " + std::string(1025, 'x') + "}}}\n"),
        "p:8:44: spec.rules.requiredLabels.labels.a.pattern: is longer than 1024 bytes"},
@@ -315,37 +317,43 @@ TEST_CASE("every kind of mistake is named with line, column, path and a way out"
        "p:8:18: spec.rules.imageLabels: lacks the key \"labels\": Label to {} (any value), "
        "{values: [...]} or {pattern: RE2 over the whole value}"},
       {with_rules("    imageLabels: {labels: {a: {}}, sources: [config, layers]}\n"),
-       "p:8:54: spec.rules.imageLabels.sources[1]: \"layers\" is no source; use config, "
+       "p:8:54: spec.rules.imageLabels.sources[1]: \"layers\" is not a source; use config, "
        "annotations "
        "or attached"},
       {with_rules("    imageLabels: {labels: {a: {}}, maxAge: ninety}\n"),
        "p:8:44: spec.rules.imageLabels"
-       ".maxAge: \"ninety\" is no duration; write a number and d, h, m or s, such as 90d"},
+       ".maxAge: \"ninety\" is not a duration; write a number and d, h, m or s, such as 90d"},
       {with_rules("    imageLabels: {labels: {a: {}}, maxAge: 90}\n"),
        "p:8:44: spec.rules.imageLabels.maxAge: must be a text, not the number 90; write its unit: "
        "90d, 90h or 90m"},
       {with_rules("    imageLabels: {labels: {a: {}}, maxAge: 0d}\n"),
-       "p:8:44: spec.rules.imageLabels.maxAge: \"0d\" is no duration; write a number and d, h, m "
+       "p:8:44: spec.rules.imageLabels.maxAge: \"0d\" is not a duration; write a number and d, h, "
+       "m "
        "or s, such as 90d"},
       {with_rules("    imageLabels: {labels: {a: {}}, maxAge: 90w}\n"),
-       "p:8:44: spec.rules.imageLabels.maxAge: \"90w\" is no duration; write a number and d, h, m "
+       "p:8:44: spec.rules.imageLabels.maxAge: \"90w\" is not a duration; write a number and d, h, "
+       "m "
        "or s, such as 90d"},
       {with_rules("    imageLabels: {labels: {a: {}}, maxAge: d}\n"),
-       "p:8:44: spec.rules.imageLabels.maxAge: \"d\" is no duration; write a number and d, h, m "
+       "p:8:44: spec.rules.imageLabels.maxAge: \"d\" is not a duration; write a number and d, h, m "
        "or s, such as 90d"},
       {with_rules("    imageLabels: {labels: {a: {}}, maxAge: -1d}\n"),
-       "p:8:44: spec.rules.imageLabels.maxAge: \"-1d\" is no duration; write a number and d, h, m "
+       "p:8:44: spec.rules.imageLabels.maxAge: \"-1d\" is not a duration; write a number and d, h, "
+       "m "
        "or s, such as 90d"},
       {with_rules("    imageLabels: {labels: {a: {}}, maxAge: 99999999999999999999d}\n"),
-       "p:8:44: spec.rules.imageLabels.maxAge: \"99999999999999999999d\" is no duration; write a "
+       "p:8:44: spec.rules.imageLabels.maxAge: \"99999999999999999999d\" is not a duration; write "
+       "a "
        "number and d, h, m "
        "or s, such as 90d"},
       {with_rules("    imageLabels: {labels: {a: {}}, maxAge: 36526d}\n"),
-       "p:8:44: spec.rules.imageLabels.maxAge: \"36526d\" is no duration; write a number and d, h, "
+       "p:8:44: spec.rules.imageLabels.maxAge: \"36526d\" is not a duration; write a number and d, "
+       "h, "
        "m "
        "or s, such as 90d"},
       {with_rules("    imageLabels: {labels: {a: {}}, maxAge: 1.5h}\n"),
-       "p:8:44: spec.rules.imageLabels.maxAge: \"1.5h\" is no duration; write a number and d, h, m "
+       "p:8:44: spec.rules.imageLabels.maxAge: \"1.5h\" is not a duration; write a number and d, "
+       "h, m "
        "or s, such as 90d"},
       {with_rules("    imageLabels: {labels: {a: {}}, sources: config}\n"),
        "p:8:45: spec.rules.imageLabels.sources: must be a list, not the text \"config\"; write "
@@ -381,18 +389,18 @@ TEST_CASE("every kind of mistake is named with line, column, path and a way out"
       {with_spec("  exemptions: [x]\n"),
        "p:7:16: spec.exemptions[0]: must be a mapping, not the text \"x\""},
       {with_spec("  exemptions: [{images: [docker.io/x]}]\n"),
-       "p:7:16: spec.exemptions[0]: lacks the key \"reason\": Why, for the next reader"},
+       "p:7:16: spec.exemptions[0]: lacks the key \"reason\": Why the exemption exists"},
       {with_spec("  exemptions: [{reason: x}]\n"),
-       "p:7:16: spec.exemptions[0]: lacks the key \"images\": Globs on the canonical repository "
-       "that "
-       "is passed over"},
+       "p:7:16: spec.exemptions[0]: lacks the key \"images\": Globs on the canonical repositories "
+       "that are exempt"},
       {with_spec("  exemptions: [{images: [docker.io/x], reason: x, rules: [mutableTag]}]\n"),
-       "p:7:59: spec.exemptions[0].rules[0]: \"mutableTag\" is no rule; did you mean "
+       "p:7:59: spec.exemptions[0].rules[0]: \"mutableTag\" is not a rule; did you mean "
        "\"mutable-tag\"?"},
       {with_spec("  exemptions: [{images: [docker.io/x], reason: x, rules: [zzzzzzz]}]\n"),
-       "p:7:59: spec.exemptions[0].rules[0]: \"zzzzzzz\" is no rule"},
+       "p:7:59: spec.exemptions[0].rules[0]: \"zzzzzzz\" is not a rule"},
       {with_spec("  exemptions: [{images: [docker.io/x], reason: x, expires: 2026-02-30}]\n"),
-       "p:7:60: spec.exemptions[0].expires: \"2026-02-30\" is no date; write YYYY-MM-DD, such as "
+       "p:7:60: spec.exemptions[0].expires: \"2026-02-30\" is not a date; write YYYY-MM-DD, such "
+       "as "
        "2026-12-31"},
       {with_spec("  exemptions: [{images: [docker.io/x], reason: x, expires: 20261231}]\n"),
        "p:7:60: spec.exemptions[0].expires: must be a text, not the number 20261231; write it in "
@@ -575,7 +583,7 @@ TEST_CASE("a policy holds so many regular expressions, and no more are compiled"
   CHECK(refused.error()[0].path == "spec.rules.tagFormat.anyOf[510]");
   CHECK(refused.error()[0].message ==
         "is one regular expression too many: a policy, and all policies of a ConfigMap together, "
-        "hold at most 256");
+        "have at most 256");
   PolicyBudget left{.expressions = 3};
   CHECK(read_policy(with(2), {}, &left).has_value());
   CHECK(left.expressions == 1);
@@ -595,7 +603,7 @@ TEST_CASE("a policy holds so many templates of tags") {
   const auto refused = read_policy(with(kMaxTemplates + 1), {});
   REQUIRE_FALSE(refused.has_value());
   CHECK(refused.error()[0].format("p") ==
-        "p:1008:9: spec.rules.tagFormat.anyOf[1000]: is one template too many: a policy holds at "
+        "p:1008:9: spec.rules.tagFormat.anyOf[1000]: is one template too many: a policy has at "
         "most 1000");
 }
 

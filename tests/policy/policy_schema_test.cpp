@@ -13,6 +13,7 @@
 #include "policy/notes.h"
 #include "policy/policy_reader.h"
 #include "policy/policy_reference.h"
+#include "policy/policy_schema.h"
 #include "policy/rules/rule.h"
 #include "tests/support/sources.h"
 
@@ -144,10 +145,10 @@ TEST_CASE("exemptions that have ended, or end within 14 days, are told of") {
 
 TEST_CASE("settings that say nothing are told of") {
   CHECK(notes_of("rules: {digestRequired: {}, tagRequired: {}}") ==
-        Notes{"tagRequired says nothing that digestRequired does not say for all images"});
+        Notes{"tagRequired has no effect: digestRequired already covers all images"});
   CHECK(notes_of("rules: {digestRequired: {images: [docker.io/**]}, tagRequired: {}}").empty());
   CHECK(notes_of("rules: {digestRequired: {mode: audit}, tagRequired: {}}").empty());
-  const Notes unused = {"pin says how to pin, but nothing is pinned without enabled: true"};
+  const Notes unused = {"pin has settings, but nothing is pinned without enabled: true"};
   CHECK(notes_of("pin: {images: [docker.io/**]}") == unused);
   CHECK(notes_of("pin: {onRegistryError: deny, enabled: false}") == unused);
   CHECK(notes_of("pin: {onRegistryError: deny, enabled: true}").empty());
@@ -168,15 +169,15 @@ TEST_CASE("settings that say nothing are told of") {
   CHECK(notes_of("rules: {environmentTag: {}, tagFormat: {anyOf: ['v{version}-{environment}']}}")
             .empty());
   CHECK(notes_of("rules: {environmentTag: {suffixes: {a: [-x], b: [-x]}}}") ==
-        Notes{"environmentTag.suffixes holds \"-x\" twice, so tags that end so fit both "
+        Notes{"environmentTag.suffixes has \"-x\" twice, so tags that end so fit both "
               "environments"});
   CHECK(notes_of("rules: {environmentLabel: {values: [live]}, environmentNamespace: {namespaces: "
                  "{test: [t-*]}}, environmentTag: {suffixes: {qa: [-qa]}}}") ==
-        Notes{"environmentNamespace.namespaces names \"test\", which environmentLabel.values does "
-              "not hold",
-              "environmentNamespace.protected names \"prod\", which environmentLabel.values does "
-              "not hold",
-              "environmentTag.suffixes names \"qa\", which environmentLabel.values does not hold"});
+        Notes{"environmentNamespace.namespaces names \"test\", which is not in "
+              "environmentLabel.values",
+              "environmentNamespace.protected names \"prod\", which is not in "
+              "environmentLabel.values",
+              "environmentTag.suffixes names \"qa\", which is not in environmentLabel.values"});
 }
 
 }  // namespace

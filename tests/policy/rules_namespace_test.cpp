@@ -225,7 +225,7 @@ TEST_CASE("a break-glass group that everyone is in is told of") {
   CHECK(policy_notes(policy, kToday).empty());
   policy.rules.namespace_environment->break_glass_groups = {"system:authenticated"};
   CHECK(policy_notes(policy, kToday) ==
-        Texts{"namespaceEnvironment holds nobody back: everyone is in group system:authenticated"});
+        Texts{"namespaceEnvironment has no effect: everyone is in group system:authenticated"});
 }
 
 }  // namespace

@@ -61,8 +61,8 @@ TEST_CASE("case counts unless the glob ignores it") {
 
 TEST_CASE("globs that say nothing or too much are refused") {
   CHECK(Glob::compile("").error() == "is empty");
-  CHECK(Glob::compile("a\nb").error() == "holds control characters");
-  CHECK(Glob::compile("a\x7f").error() == "holds control characters");
+  CHECK(Glob::compile("a\nb").error() == "contains control characters");
+  CHECK(Glob::compile("a\x7f").error() == "contains control characters");
   CHECK(Glob::compile(std::string(513, 'a')).error() == "is longer than 512 bytes");
   CHECK(Glob::compile(std::string(512, 'a')).has_value());
 }
@@ -132,8 +132,7 @@ TEST_CASE("no globs restrict nothing") {
 TEST_CASE("a bad entry is told by its index") {
   const std::vector<std::string> alone{"shop", "!"};
   CHECK(NameGlobs::compile(alone).error().index == 1);
-  CHECK(NameGlobs::compile(alone).error().message ==
-        "excludes nothing; a glob stands behind \"!\"");
+  CHECK(NameGlobs::compile(alone).error().message == "excludes nothing; a glob must follow \"!\"");
   const std::vector<std::string> empty{""};
   CHECK(NameGlobs::compile(empty).error().index == 0);
 }
@@ -235,7 +234,7 @@ TEST_CASE("patterns that no reference can match are refused") {
   CHECK(problem("istio/proxyv2") == "names no registry; write docker.io/istio/proxyv2");
   CHECK(problem("https://registry.corp") ==
         "starts with a URL scheme, which references don't have");
-  CHECK(problem("/app") == "starts with \"/\"; a registry stands there, such as docker.io");
+  CHECK(problem("/app") == "starts with \"/\"; it must start with a registry, such as docker.io");
   CHECK(problem("registry.corp/") ==
         "ends with \"/\"; leave it out, or end with \"/**\" for any depth");
   CHECK(problem("registry.corp//app") == "has an empty path segment");
@@ -247,12 +246,13 @@ TEST_CASE("patterns that no reference can match are refused") {
         "names a tag or digest; only repositories are matched here");
   CHECK(problem("registry.corp/a b") == "has characters in its path that repositories never have");
   CHECK(problem("registry.corp/**/app") ==
-        "holds \"**\", which may only stand alone as the last segment");
+        "contains \"**\", which may only be the whole last segment");
   CHECK(problem("registry.corp/app**") ==
-        "holds \"**\", which may only stand alone as the last segment");
+        "contains \"**\", which may only be the whole last segment");
   CHECK(problem("regis try.corp/app") == "has a registry that is not host or host:port");
-  CHECK(problem("registry.corp:http/app") == "has port \"http\", which is no number");
-  CHECK(problem("registry.corp:/app") == "ends its registry with \":\"; a port stands there");
+  CHECK(problem("registry.corp:http/app") == "has port \"http\", which is not a number");
+  CHECK(problem("registry.corp:/app") ==
+        "has a registry that ends with \":\"; a port must follow it");
   CHECK(problem(":5000/app") == "has a port without a host");
 }
 
@@ -301,12 +301,12 @@ TEST_CASE("label keys are qualified names") {
         std::string("a-"), std::string("a-.b"), std::string("a.-b"), std::string(".a"),
         std::string("a."), std::string("a_b"), std::string(254, 'a')}) {
     CAPTURE(prefix);
-    CHECK(check_label_key(prefix + "/name") == "has a prefix that is no DNS name in lower case");
+    CHECK(check_label_key(prefix + "/name") == "has a prefix that is not a lower-case DNS name");
   }
   CHECK(check_label_key(std::string(64, 'a')) == "is longer than 63 characters");
   CHECK(check_label_key("-a") == "must begin and end with a letter or digit");
   CHECK(check_label_key("a.") == "must begin and end with a letter or digit");
-  CHECK(check_label_key("a b") == "may hold only letters, digits, \"-\", \"_\" and \".\"");
+  CHECK(check_label_key("a b") == "may contain only letters, digits, \"-\", \"_\" and \".\"");
 }
 
 TEST_CASE("label values may be empty and follow the rules of names") {

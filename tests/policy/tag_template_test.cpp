@@ -214,7 +214,7 @@ TEST_CASE("what no tag can fit is refused at its byte") {
   CHECK(problem("v{version}+b").offset == 10);
   CHECK(problem("a b").offset == 1);
   CHECK(problem("caf\xc3\xa9").offset == 3);
-  CHECK(problem("-{version}").message == "starts with \".\" or \"-\", which no tag does");
+  CHECK(problem("-{version}").message == "starts with \".\" or \"-\", which tags cannot");
   CHECK(problem(".a").offset == 0);
   CHECK(problem(std::string(129, 'a')).message == "is longer than the 128 characters of a tag");
   CHECK(problem(std::string(124, 'a') + "{version}").message ==
@@ -229,9 +229,9 @@ TEST_CASE("what no tag can fit is refused at its byte") {
 TEST_CASE("bad expressions are refused") {
   CHECK(problem("regex:").message == "has no expression");
   CHECK(problem("regex:").offset == 6);
-  CHECK(problem("regex:v(\\d+").message.starts_with("is no RE2 expression: missing )"));
+  CHECK(problem("regex:v(\\d+").message.starts_with("is not an RE2 expression: missing )"));
   CHECK(problem("regex:v[z-a]").offset == 8);
-  CHECK(problem("regex:(?<!a)b").message.starts_with("is no RE2 expression: "));
+  CHECK(problem("regex:(?<!a)b").message.starts_with("is not an RE2 expression: "));
   CHECK_FALSE(TagTemplate::compile("regex:((a{100}){100}){100}", kEnvironments).has_value());
 }
 

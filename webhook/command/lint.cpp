@@ -11,6 +11,7 @@
 
 #include "policy/notes.h"
 #include "policy/policy_reader.h"
+#include "policy/policy_schema.h"
 #include "policy/rules/rule.h"
 #include "webhook/command/command.h"
 #include "webhook/command/judging.h"

@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "policy/policy_reader.h"
+#include "policy/policy_schema.h"
 #include "tests/support/sources.h"
 #include "webhook/command/command.h"
 

@@ -150,7 +150,7 @@ TEST_CASE("errors of policies in a ConfigMap point into the manifest") {
             "1, column 110 of data[folded.json])\n" +
             file + ":30:7: lacks the key \"apiVersion\": Version of the format\n" + file +
             ":30:7: lacks the key \"kind\": Kind of the document\n" + file +
-            ":30:7: lacks the key \"metadata\": What names the policy\n" + file +
+            ":30:7: lacks the key \"metadata\": The name of the policy\n" + file +
             ":30:7: lacks the key \"spec\": What the policy says\n" + file +
             ":30:7: a: unknown key; known here: apiVersion, kind, metadata, spec\n");
 }

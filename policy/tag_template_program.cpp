@@ -1,10 +1,11 @@
 // The text of a tag template -> its elements, or what is wrong with it and where.
+#include "policy/tag_template_program.h"
+
 #include <algorithm>
 #include <cstdint>
 #include <string>
 
 #include "policy/image_reference.h"
-#include "policy/tag_template_program.h"
 #include "policy/text/ascii.h"
 #include "policy/text/spelling.h"
 
@@ -63,7 +64,7 @@ std::expected<void, TagTemplate::BadTemplate> TagTemplate::Program::read_regex()
   const std::string& culprit = regex->error_arg();
   const std::size_t at = culprit.empty() ? std::string_view::npos : pattern.find(culprit);
   return std::unexpected(BadTemplate{start + (at == std::string_view::npos ? 0 : at),
-                                     "is no RE2 expression: " + regex->error()});
+                                     "is not an RE2 expression: " + regex->error()});
 }
 
 std::expected<void, TagTemplate::BadTemplate> TagTemplate::Program::read_placeholder(
@@ -97,11 +98,12 @@ std::expected<void, TagTemplate::BadTemplate> TagTemplate::Program::read_literal
     const char c = text[i];
     if (c == '}') return std::unexpected(BadTemplate{i, "has \"}\" without \"{\""});
     if (!is_tag_byte(c)) {
-      return std::unexpected(BadTemplate{
-          i, "has a character that no tag has; tags are letters, digits, \"_\", \".\" and \"-\""});
+      return std::unexpected(BadTemplate{i,
+                                         "has a character that tags cannot have; they have "
+                                         "letters, digits, \"_\", \".\" and \"-\""});
     }
     if (i == 0 && (c == '.' || c == '-')) {
-      return std::unexpected(BadTemplate{i, "starts with \".\" or \"-\", which no tag does"});
+      return std::unexpected(BadTemplate{i, "starts with \".\" or \"-\", which tags cannot"});
     }
   }
   elements.push_back({ElementKind::kLiteral, text.substr(begin, end - begin)});
