@@ -1,5 +1,5 @@
 // Which images of a workload are to be pinned to digests, and what becomes of their texts
-// (product.md, sections 4 and 7). Pure; thread-safe.
+// (docs/pinning.md). Pure; thread-safe.
 //
 // Pinned are all Pods, and templates that no controller owns; Jobs on CREATE only;
 // nothing that is being deleted, and no image that an UPDATE left alone: a new text would restart

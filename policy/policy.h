@@ -212,7 +212,7 @@ struct PolicySet {
   std::shared_ptr<const PolicyIndex> index = nullptr;
 };
 
-/// Tags that move by convention (product.md section 7).
+/// Tags that move by convention (docs/policies.md lists them).
 std::vector<std::string> builtin_mutable_tags();
 /// Sets `tags` and `globs` to them.
 void use_builtin_tags(MutableTagSettings& settings);

@@ -1,4 +1,4 @@
-"""The rules of the house (architecture.md), held against the sources and the link lines.
+"""The rules of the house (docs/architecture.md), held against the sources and the link lines.
 
 Every failure names the lines that break the rule.
 """

@@ -1,4 +1,5 @@
-// The bypass catalogue, as far as it is a question of policy: each case is named after its row.
+// The rows of docs/threats.md, as far as they are a question of policy, each case named after its
+// row.
 #include <doctest/doctest.h>
 
 #include "tests/support/policy_builder.h"

@@ -14,7 +14,7 @@ namespace {
 
 using enum RuleId;
 
-/// The policy of product.md section 1 without tag-format.
+/// The policy of docs/examples without tag-format.
 Policy production() {
   Policy policy =
       policy_with({kTagRequired, kEnvironmentLabel, kEnvironmentNamespace, kEnvironmentTag});
@@ -41,7 +41,7 @@ constexpr const char* kSecondFinding =
     R"(namespace "shop" (environment "prod"). Set environment: prod, or deploy to a namespace )"
     R"(for dev)";
 
-TEST_CASE("the denial of product.md comes out to the letter") {
+TEST_CASE("the denial of the README comes out to the letter") {
   const Evaluator evaluator(production(), {{"environment", "prod"}});
   CHECK(denial_message(checkout(), evaluator.evaluate(checkout())) ==
         std::string("Deployment shop/checkout: 2 problems, policy \"production\"\n") +
@@ -50,7 +50,7 @@ TEST_CASE("the denial of product.md comes out to the letter") {
             "belay-system/production   Help: https://platform.example/images");
 }
 
-/// The policy of product.md section 1, rules to the letter.
+/// The policy of docs/examples, rules to the letter.
 constexpr const char* kSectionOne = R"(apiVersion: belay.dev/v1alpha1
 kind: ImagePolicy
 metadata:
@@ -87,7 +87,7 @@ spec:
     enabled: false
 )";
 
-TEST_CASE("both finding texts come out to the letter from the policy of product.md") {
+TEST_CASE("both finding texts come out to the letter from that policy") {
   const auto policy = read_policy(
       kSectionOne, {.kind = PolicySource::Kind::kConfigMap, .name = "belay-system/production"});
   REQUIRE(policy.has_value());

@@ -160,3 +160,18 @@ def test_every_row_of_the_threats_has_a_test_and_every_test_its_row():
         for start in re.findall(r'(?:"|def test_)((?:[AB][0-9]+[:/_ ])+)', file.read_text()):
             named |= set(re.findall(r"[AB][0-9]+", start))
     assert named == rows
+
+
+# -- docs/architecture.md, CONTRIBUTING.md ---------------------------------------------------------
+
+
+def test_the_architecture_page_tells_every_room():
+    has = set(re.findall(r"^belay_room\((\w+)", (TOP / "CMakeLists.txt").read_text(), flags=re.M))
+    told = set(re.findall(r"^\| `(\w+)` \|", (TOP / "docs/architecture.md").read_text(), flags=re.M))
+    assert len(has) > 10 and told == has
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md", "docs/operations.md", "docs/security.md"])
+def test_files_that_a_page_names_are_there(page):
+    for path in re.findall(r"`((?:policy|certs|webhook|tests|scripts|charts|docs)/[\w./-]*)", (TOP / page).read_text()):
+        assert (TOP / path).exists(), f"{page} names {path}, which is not there"

@@ -1,4 +1,4 @@
-// From the body of a request to its answer: the rows of the bypass catalogue as a cluster sees
+// From the body of a request to its answer: the rows of docs/threats.md as a cluster sees
 // them. nlohmann reads the answers.
 #include "webhook/admission/admit.h"
 
