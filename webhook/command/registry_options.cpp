@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "policy/message.h"
-#include "webhook/check/manifest.h"
 #include "webhook/http_client/proxy.h"
+#include "webhook/registry/registry_files.h"
 
 namespace belay::webhook::command {
 
@@ -22,33 +22,10 @@ void declare_registries(const CommandLine& line, RegistryOptions& options) {
 }
 
 std::optional<RegistryAccess> load_registries(const RegistryOptions& options, Streams& streams) {
-  RegistryAccess access;
-  bool good = true;
-  const auto fail = [&](std::string_view text) {
-    streams.err << policy::escape(text) << '\n';
-    good = false;
-  };
-  if (!options.registries.empty()) {
-    if (const auto text = check::read_file(options.registries); !text) {
-      fail(options.registries + ": " + text.error());
-    } else if (auto read =
-                   registry::read_registries(*text, options.registries, &check::read_file)) {
-      access.registries = std::move(*read);
-    } else {
-      for (const std::string& problem : read.error()) fail(problem);
-    }
-  }
-  for (const std::string& path : options.docker_configs) {
-    if (const auto text = check::read_file(path); !text) {
-      fail(path + ": " + text.error());
-    } else if (const auto keyring = registry::read_docker_config(*text, "file")) {
-      access.keyring.add_all(*keyring);
-    } else {
-      fail(path + ": " + keyring.error());
-    }
-  }
-  if (!good) return std::nullopt;
-  return access;
+  auto files = registry::read_registry_files(options.registries, options.docker_configs);
+  for (const std::string& problem : files.problems) streams.err << policy::escape(problem) << '\n';
+  if (!files.problems.empty()) return std::nullopt;
+  return RegistryAccess{std::move(files.registries), std::move(files.keyring)};
 }
 
 std::string smallest_registries(const std::vector<std::string>& hosts) {

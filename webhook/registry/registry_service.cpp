@@ -1,86 +1,24 @@
 // Files -> everything in force, swapped as a whole; one thread that looks at the files.
 #include "webhook/registry/registry_service.h"
 
-#include <fcntl.h>
-#include <fmt/format.h>
-
 #include <condition_variable>
-#include <cstring>
 #include <mutex>
 #include <optional>
 #include <thread>
 #include <utility>
 
-#include "certs/digest.h"
 #include "webhook/registry/image_facts.h"
 #include "webhook/registry/pull_secrets.h"
-#include "webhook/system/file.h"
+#include "webhook/registry/registry_files.h"
 
 namespace belay::webhook::registry {
 namespace {
-
-constexpr std::size_t kMaxFile = std::size_t{1} << 20U;
-
-std::expected<std::string, std::string> read_text(const std::string& path) {
-  auto text = read_file(AT_FDCWD, path, kMaxFile);
-  if (text) return std::move(*text);
-  return std::unexpected(fmt::format("{}: {}", path, std::strerror(text.error())));  // NOLINT
-}
-
-/// What the files say, and a mark by which equal texts are known.
-struct Files {
-  Registries registries;
-  Keyring keyring;
-  std::string revision;
-  std::vector<std::string> problems;
-};
-
-Files read_files(const RegistryServiceOptions& options) {
-  Files files;
-  std::string all;
-  const auto read = [&](const std::string& path) -> std::optional<std::string> {
-    auto text = read_text(path);
-    all += fmt::format("{}\n{}\n", path, text ? *text : text.error());
-    if (text) return std::move(*text);
-    files.problems.push_back(text.error());
-    return std::nullopt;
-  };
-  if (!options.registries_file.empty()) {
-    if (const auto text = read(options.registries_file)) {
-      auto registries = read_registries(*text, options.registries_file, &read_text);
-      if (registries) {
-        files.registries = std::move(*registries);
-        for (const Registry& registry : files.registries.list) {
-          for (const Endpoint& endpoint : registry.endpoints) {
-            all += endpoint.ca_pem + endpoint.client_cert_pem + endpoint.client_key_pem;
-          }
-        }
-      } else {
-        for (std::string& problem : registries.error())
-          files.problems.push_back(std::move(problem));
-      }
-    }
-  }
-  for (const std::string& path : options.docker_config_files) {
-    const auto text = read(path);
-    if (!text) continue;
-    auto keyring = read_docker_config(*text, "file");
-    if (keyring) {
-      files.keyring.add_all(*keyring);
-    } else {
-      files.problems.push_back(fmt::format("{}: {}", path, keyring.error()));
-    }
-  }
-  for (const std::string& problem : files.problems) all += problem;
-  files.revision = certs::sha256_hex(all);
-  return files;
-}
 
 /// One set of files at work. Ends its threads with it, and waits for what they ask: never where a
 /// request waits.
 class InForce {
  public:
-  InForce(Files files, const RegistryServiceOptions& options, RegistryObserver* observer,
+  InForce(RegistryFiles files, const RegistryServiceOptions& options, RegistryObserver* observer,
           PullSecrets* pull_secrets)
       : registries_(std::move(files.registries)),
         hosts_(hosts_of(registries_)),
@@ -116,7 +54,7 @@ class RegistryService::Impl final : public admission::ImageSource {
        std::function<void(const RegistryReload&)> report)
       : options_(std::move(options)), observer_(observer), report_(std::move(report)) {
     if (options_.pull_secrets != nullptr) pull_secrets_.emplace(*options_.pull_secrets);
-    in_force_ = make(Files());
+    in_force_ = make(RegistryFiles());
   }
   ~Impl() override { stop(); }
   Impl(const Impl&) = delete;
@@ -146,7 +84,8 @@ class RegistryService::Impl final : public admission::ImageSource {
   std::vector<std::string> look() {
     const std::lock_guard lock(look_mutex_);
     end_retired();
-    Files files = read_files(options_);
+    RegistryFiles files =
+        read_registry_files(options_.registries_file, options_.docker_config_files);
     if (files.revision == revision_) return files.problems;
     revision_ = files.revision;
     RegistryReload reload{
@@ -196,7 +135,7 @@ class RegistryService::Impl final : public admission::ImageSource {
   }
 
  private:
-  std::shared_ptr<InForce> make(Files files) {
+  std::shared_ptr<InForce> make(RegistryFiles files) {
     return std::make_shared<InForce>(std::move(files), options_, observer_,
                                      pull_secrets_ ? &*pull_secrets_ : nullptr);
   }

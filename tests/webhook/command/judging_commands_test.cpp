@@ -86,6 +86,17 @@ TEST_CASE("check --resolve wants to know which registries, and says what else is
   }
 }
 
+TEST_CASE("check --resolve reads no more than 1 MiB of a file of registries or credentials") {
+  const Folder folder;
+  const std::string large = folder.write("large", std::string((1U << 20U) + 1, '\n'));
+  const Ran ran = run_belay({"check", "-p", folder.path("policy.yaml"), "-f",
+                             folder.write("pod.yaml", manifest("a:1")), "--resolve", "--registries",
+                             large, "--docker-config", large});
+  CHECK(ran.status == 2);
+  CHECK(ran.out == "");
+  CHECK(ran.err == large + ": is larger than 1 MiB\n" + large + ": is larger than 1 MiB\n");
+}
+
 TEST_CASE("review answers on standard output: 0 allowed, 1 denied, 2 unreadable") {
   const Folder folder;
   const std::vector<std::string> command = {"review", "--policy", folder.path("policy.yaml"),

@@ -336,6 +336,8 @@ TEST_CASE("what makes no sense together is said, and nothing is done") {
   CHECK(problem(missing).ends_with("none.yaml: no such file or directory"));
   missing.registries.registries = folder.path("none");
   CHECK(problem(missing).ends_with("none: No such file or directory"));
+  missing.registries.registries = folder.write("large", std::string((1U << 20U) + 1, '\n'));
+  CHECK(problem(missing).ends_with("large: is larger than 1 MiB"));
 }
 
 }  // namespace
