@@ -8,15 +8,15 @@ namespace belay::webhook::workload {
 namespace {
 
 constexpr std::array<WorkloadKind, 9> kKinds{{
-    {"", "Pod", "pods", ""},
-    {"apps", "ReplicaSet", "replicasets", "spec.template"},
-    {"apps", "Deployment", "deployments", "spec.template"},
-    {"apps", "StatefulSet", "statefulsets", "spec.template"},
-    {"apps", "DaemonSet", "daemonsets", "spec.template"},
-    {"batch", "Job", "jobs", "spec.template"},
-    {"batch", "CronJob", "cronjobs", "spec.jobTemplate.spec.template"},
-    {"", "ReplicationController", "replicationcontrollers", "spec.template"},
-    {"", "PodTemplate", "podtemplates", "template"},
+    {"", "Pod", ""},
+    {"apps", "ReplicaSet", "spec.template"},
+    {"apps", "Deployment", "spec.template"},
+    {"apps", "StatefulSet", "spec.template"},
+    {"apps", "DaemonSet", "spec.template"},
+    {"batch", "Job", "spec.template"},
+    {"batch", "CronJob", "spec.jobTemplate.spec.template"},
+    {"", "ReplicationController", "spec.template"},
+    {"", "PodTemplate", "template"},
 }};
 
 }  // namespace

@@ -11,7 +11,6 @@ namespace belay::webhook::workload {
 struct WorkloadKind {
   std::string_view group;     ///< "apps", "" for core
   std::string_view kind;      ///< "Deployment"
-  std::string_view resource;  ///< "deployments"
   std::string_view pod_path;  ///< dotted path to the pod template; "" for a Pod itself
 };
 
