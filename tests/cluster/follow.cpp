@@ -51,7 +51,6 @@ int main(int argc, char** argv) {
   }
   ApiClient api(*connection, "belay-tests");
   WatchOptions options;
-  options.name = "followed";
   options.path = argv[2];
   if (argc > 3) options.silence = std::chrono::milliseconds(std::atoi(argv[3]));
   if (argc > 4) options.label_selector = argv[4];

@@ -10,14 +10,13 @@
 
 #include "webhook/certificates/certificate_follower.h"
 #include "webhook/certificates/certificate_leader.h"
-#include "webhook/kube/watch.h"
 
 namespace belay::webhook::certificates {
 namespace {
 
 kube::WatchOptions watch_options(const CertificateOptions& options) {
   kube::WatchOptions result;
-  result.name = "certificate";
+  result.name = kube::WatchName::kCertificate;
   result.path = fmt::format("/api/v1/namespaces/{}/secrets", options.namespace_name);
   result.field_selector = fmt::format("metadata.name={}", options.secret);
   return result;
@@ -28,9 +27,10 @@ kube::WatchOptions watch_options(const CertificateOptions& options) {
 class Certificate::Impl {
  public:
   Impl(kube::Api& api, CertificateOptions options, std::shared_ptr<certs::Store> store,
-       SystemClock clock, std::function<void(const CertificateEvent&)> report)
+       SystemClock clock, std::function<void(const CertificateEvent&)> report,
+       std::function<void(const kube::WatchEventReport&)> report_watch)
       : follower_(options.secret, std::move(store), clock, report, [this] { wake(); }),
-        watch_(api, watch_options(options), follower_),
+        watch_(api, watch_options(options), follower_, std::move(report_watch)),
         leader_(api, std::move(options), std::move(clock), std::chrono::steady_clock::now,
                 std::move(report)) {}
 
@@ -56,6 +56,8 @@ class Certificate::Impl {
     }
     wake_.notify_all();
   }
+
+  std::chrono::milliseconds quiet_for() const { return watch_.quiet_for(); }
 
  private:
   void wake() {
@@ -96,13 +98,15 @@ class Certificate::Impl {
 
 Certificate::Certificate(kube::Api& api, CertificateOptions options,
                          std::shared_ptr<certs::Store> store, SystemClock clock,
-                         std::function<void(const CertificateEvent&)> report)
+                         std::function<void(const CertificateEvent&)> report,
+                         std::function<void(const kube::WatchEventReport&)> report_watch)
     : impl_(std::make_unique<Impl>(api, std::move(options), std::move(store), std::move(clock),
-                                   std::move(report))) {}
+                                   std::move(report), std::move(report_watch))) {}
 
 Certificate::~Certificate() { impl_->stop(); }
 void Certificate::start() { impl_->start(); }
 void Certificate::stop() { impl_->stop(); }
 void Certificate::set_leading(bool leading) { impl_->set_leading(leading); }
+std::chrono::milliseconds Certificate::quiet_for() const { return impl_->quiet_for(); }
 
 }  // namespace belay::webhook::certificates

@@ -12,6 +12,7 @@
 #include "certs/store.h"
 #include "webhook/certificates/serving_certificate.h"
 #include "webhook/kube/api.h"
+#include "webhook/kube/watch.h"
 
 namespace belay::webhook::certificates {
 
@@ -32,8 +33,10 @@ class Certificate {
  public:
   /// Follows the Secret on a thread (a watch) and publishes each good pair into `store`; a Secret
   /// that is gone, half or broken leaves the last good pair in force and is told by `report`.
+  /// \param report_watch  told how the watch fares, on its thread
   Certificate(kube::Api& api, CertificateOptions options, std::shared_ptr<certs::Store> store,
-              SystemClock clock, std::function<void(const CertificateEvent&)> report);
+              SystemClock clock, std::function<void(const CertificateEvent&)> report,
+              std::function<void(const kube::WatchEventReport&)> report_watch);
   ~Certificate();  ///< stops
   Certificate(const Certificate&) = delete;
   Certificate& operator=(const Certificate&) = delete;
@@ -42,6 +45,8 @@ class Certificate {
   void stop();
   /// Whether this replica creates, renews and publishes. Thread-safe.
   void set_leading(bool leading);
+  /// Since the API server last said anything about the Secret. Thread-safe.
+  std::chrono::milliseconds quiet_for() const;
 
  private:
   class Impl;

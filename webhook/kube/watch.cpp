@@ -21,6 +21,10 @@ using Clock = std::chrono::steady_clock;
 using Kind = WatchEventReport::Kind;
 using std::chrono::milliseconds;
 
+/// In the order of WatchName.
+constexpr std::string_view kNames[kWatchNames] = {"namespaces", "policies", "tag_history",
+                                                  "certificate"};
+
 constexpr int kGone = 410;
 /// Streams in a row that an API server refused from one version without a single event, after which
 /// the version is given up: the past may have been replaced (a restored backup), or an event may be
@@ -272,6 +276,8 @@ void Watch::Loop::sleep(milliseconds time, const std::stop_token& stop) {
   std::unique_lock lock(mutex);
   never.wait_for(lock, stop, time, [] { return false; });
 }
+
+std::string_view name_of(WatchName name) { return kNames[static_cast<std::size_t>(name)]; }
 
 Watch::Watch(Api& api, WatchOptions options, WatchSink& sink,
              std::function<void(const WatchEventReport&)> report)

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -32,17 +33,24 @@ class WatchSink {
   virtual void deleted(const Object& object) = 0;
 };
 
+/// What belay watches, by one watch each: the closed set of the metrics' label `watch`.
+enum class WatchName : std::uint8_t { kNamespaces, kPolicies, kTagHistory, kCertificate };
+inline constexpr std::size_t kWatchNames = static_cast<std::size_t>(WatchName::kCertificate) + 1;
+
+/// "tag_history": as the metrics and the log name it.
+std::string_view name_of(WatchName name);
+
 /// How a watch fares, for log and metrics (belay_watch_…).
 struct WatchEventReport {
   enum class Kind : std::uint8_t { kListed, kEnded, kFailed, kExpired };
   Kind kind = Kind::kListed;
-  std::string_view resource;  ///< WatchOptions::name
-  std::string_view problem;   ///< of kFailed
+  WatchName watch = WatchName::kNamespaces;
+  std::string_view problem = {};  ///< of kFailed
   std::chrono::milliseconds retry_in{0};
 };
 
 struct WatchOptions {
-  std::string name = {};            ///< closed set, used as metric label: "namespaces", "policies"
+  WatchName name = WatchName::kNamespaces;
   std::string path = {};            ///< "/api/v1/namespaces", without query
   std::string label_selector = {};  ///< "" for all
   std::string field_selector = {};  ///< "metadata.name=belay-tls", "" for all

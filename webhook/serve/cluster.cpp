@@ -28,7 +28,7 @@ std::string host_name() {
 
 kube::WatchOptions watch_of_namespaces() {
   kube::WatchOptions options;
-  options.name = "namespaces";
+  options.name = kube::WatchName::kNamespaces;
   options.path = "/api/v1/namespaces";
   options.labels_only = true;
   return options;
@@ -37,7 +37,7 @@ kube::WatchOptions watch_of_namespaces() {
 /// Without tenants, ConfigMaps of belay's own namespace alone: that is all its role can see.
 kube::WatchOptions watch_of_policies(const ClusterOptions& cluster) {
   kube::WatchOptions options;
-  options.name = "policies";
+  options.name = kube::WatchName::kPolicies;
   options.path = cluster.tenant_policies
                      ? "/api/v1/configmaps"
                      : fmt::format("/api/v1/namespaces/{}/configmaps", cluster.namespace_name);
@@ -82,7 +82,8 @@ class Cluster::Impl {
         policy_watch_(api_, watch_of_policies(options), policies_, events_.watch) {
     if (!options.tls_secret.empty()) {
       certificate_ = std::make_unique<certificates::Certificate>(
-          api_, certificate_of(options), std::move(store), std::move(clock), events_.certificate);
+          api_, certificate_of(options), std::move(store), std::move(clock), events_.certificate,
+          events_.watch);
     }
     if (options.sightings) {
       tag_history::SightingMapsOptions sightings;
@@ -125,6 +126,7 @@ class Cluster::Impl {
   const kube::Watch& namespace_watch() const { return namespace_watch_; }
   const kube::Watch& policy_watch() const { return policy_watch_; }
   const kube::Watch* sighting_watch() const { return sighting_watch_.get(); }
+  const certificates::Certificate* certificate() const { return certificate_.get(); }
   registry::Sightings* sightings() { return sightings_.get(); }
   const namespaces::Namespaces& namespaces() const { return namespaces_; }
   admission::NamespaceAsker& namespace_asker() { return namespace_lookup_; }
@@ -171,10 +173,13 @@ bool Cluster::namespaces_synced() const { return impl_->namespace_watch().synced
 bool Cluster::policies_synced() const { return impl_->policy_watch().synced(); }
 
 std::vector<Cluster::Quiet> Cluster::quiet() const {
-  std::vector<Quiet> quiet{{"namespaces", impl_->namespace_watch().quiet_for()},
-                           {"policies", impl_->policy_watch().quiet_for()}};
+  std::vector<Quiet> quiet{{kube::WatchName::kNamespaces, impl_->namespace_watch().quiet_for()},
+                           {kube::WatchName::kPolicies, impl_->policy_watch().quiet_for()}};
   if (const kube::Watch* const watch = impl_->sighting_watch()) {
-    quiet.push_back({"tag_history", watch->quiet_for()});
+    quiet.push_back({kube::WatchName::kTagHistory, watch->quiet_for()});
+  }
+  if (const certificates::Certificate* const certificate = impl_->certificate()) {
+    quiet.push_back({kube::WatchName::kCertificate, certificate->quiet_for()});
   }
   return quiet;
 }

@@ -74,9 +74,9 @@ class Cluster {
   bool namespaces_synced() const;
   bool policies_synced() const;
 
-  /// The time since the API server last said anything on a watch, by the watch's name.
+  /// The time since the API server last said anything on a watch.
   struct Quiet {
-    std::string_view watch;
+    kube::WatchName watch;
     std::chrono::milliseconds since;
   };
   std::vector<Quiet> quiet() const;

@@ -110,19 +110,11 @@ constexpr std::size_t kReadErrors =
 constexpr std::size_t kTurnaways = static_cast<std::size_t>(admission::Turnaway::kNotReady) + 1;
 constexpr std::size_t kRefusals = static_cast<std::size_t>(http::Refusal::kOverload) + 1;
 
-constexpr std::string_view kWatches[] = {"namespaces", "policies", "tag_history", "certificate"};
 constexpr std::string_view kPinResults[] = {"pinned", "reused", "unpinned", "denied"};
 constexpr std::string_view kCacheResults[] = {"hit", "stale", "miss", "joined"};
 constexpr std::size_t kWatchKinds =
     static_cast<std::size_t>(kube::WatchEventReport::Kind::kExpired) + 1;
 constexpr std::string_view kWatchKindNames[kWatchKinds] = {"listed", "ended", "failed", "expired"};
-
-/// Index of a watch's name; names outside the table share the last row.
-std::size_t watch_index(std::string_view name) {
-  const auto* found = std::ranges::find(kWatches, name);
-  return found == std::end(kWatches) ? std::size(kWatches) - 1
-                                     : static_cast<std::size_t>(found - std::begin(kWatches));
-}
 
 using prometheus::Counter;
 using prometheus::Gauge;
@@ -194,8 +186,8 @@ struct Metrics::Series {
     reload_failed = &reload_family.Add({{"result", "failure"}});
     auto& watch_family = counters(kWatchEvents);
     auto& quiet_family = gauges(kWatchQuiet);
-    for (std::size_t watch = 0; watch < std::size(kWatches); ++watch) {
-      const std::string name(kWatches[watch]);
+    for (std::size_t watch = 0; watch < kube::kWatchNames; ++watch) {
+      const std::string name(name_of(static_cast<kube::WatchName>(watch)));
       for (std::size_t kind = 0; kind < kWatchKinds; ++kind) {
         watch_events[watch][kind] =
             &watch_family.Add({{"watch", name}, {"event", std::string(kWatchKindNames[kind])}});
@@ -265,8 +257,8 @@ struct Metrics::Series {
   Gauge* broken = nullptr;
   Counter* reloaded = nullptr;
   Counter* reload_failed = nullptr;
-  std::array<std::array<Counter*, kWatchKinds>, std::size(kWatches)> watch_events{};
-  std::array<Gauge*, std::size(kWatches)> watch_quiet{};
+  std::array<std::array<Counter*, kWatchKinds>, kube::kWatchNames> watch_events{};
+  std::array<Gauge*, kube::kWatchNames> watch_quiet{};
   std::array<Counter*, std::size(kPinResults)> pins{};
   prometheus::Family<Counter>* registry_requests = nullptr;
   prometheus::Histogram* registry_duration = nullptr;
@@ -373,13 +365,14 @@ void Metrics::set_dropped_log_batches(std::size_t count) {
 }
 
 void Metrics::count_watch_event(const kube::WatchEventReport& report) {
-  series_->watch_events.at(watch_index(report.resource))
+  series_->watch_events.at(static_cast<std::size_t>(report.watch))
       .at(static_cast<std::size_t>(report.kind))
       ->Increment();
 }
 
-void Metrics::set_watch_quiet(std::string_view watch, std::chrono::milliseconds since) {
-  series_->watch_quiet.at(watch_index(watch))->Set(std::chrono::duration<double>(since).count());
+void Metrics::set_watch_quiet(kube::WatchName watch, std::chrono::milliseconds since) {
+  series_->watch_quiet.at(static_cast<std::size_t>(watch))
+      ->Set(std::chrono::duration<double>(since).count());
 }
 
 void Metrics::set_namespaces(std::size_t count) {

@@ -61,7 +61,7 @@ class Metrics final : public registry::RegistryObserver {
   void set_connections(std::size_t count);
   void set_dropped_log_batches(std::size_t count);
   void count_watch_event(const kube::WatchEventReport& report);
-  void set_watch_quiet(std::string_view watch, std::chrono::milliseconds since);
+  void set_watch_quiet(kube::WatchName watch, std::chrono::milliseconds since);
   void set_namespaces(std::size_t count);
   void set_leader(bool leading);
 

@@ -84,11 +84,11 @@ void Service::report_watch(const kube::WatchEventReport& report) {
   metrics_.count_watch_event(report);
   if (report.kind == Kind::kFailed) {
     log_->write(LogLevel::kWarning, "the Kubernetes API does not respond; cached data stays in use",
-                {{"watch", report.resource},
+                {{"watch", name_of(report.watch)},
                  {"problem", report.problem},
                  {"retry_ms", std::int64_t{report.retry_in.count()}}});
   } else if (report.kind == Kind::kListed) {
-    log_->write(LogLevel::kInfo, "listed", {{"watch", report.resource}});
+    log_->write(LogLevel::kInfo, "listed", {{"watch", name_of(report.watch)}});
   }
 }
 

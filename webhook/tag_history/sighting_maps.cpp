@@ -38,7 +38,7 @@ bool is_away(const kube::ApiError& error) {
 
 kube::WatchOptions watch_of_sightings(const std::string& own_namespace) {
   kube::WatchOptions options;
-  options.name = "tag_history";
+  options.name = kube::WatchName::kTagHistory;
   options.path = fmt::format("/api/v1/namespaces/{}/configmaps", own_namespace);
   options.label_selector = fmt::format("{}=true", kSightingsLabel);
   options.page = kPage;

@@ -143,7 +143,7 @@ struct Run {
 
 /// Runs a watch through a script to its end.
 Run run(std::vector<Step> steps, WatchOptions options = {}) {
-  options.name = "namespaces";
+  options.name = WatchName::kNamespaces;
   options.path = "/api/v1/namespaces";
   if (options.backoff_max == 30s) options.backoff_max = 4ms;
   options.backoff_min = 1ms;
@@ -328,7 +328,7 @@ TEST_CASE("a sink sees the objects of a page before the next one is asked for") 
   };
   ScriptedApi api({page_of("a", "more"), page_of("b", "")});
   Sink sink;
-  Watch watch(api, {.name = "policies", .path = "/api/v1/configmaps"}, sink);
+  Watch watch(api, {.name = WatchName::kPolicies, .path = "/api/v1/configmaps"}, sink);
   watch.start();
   (void)api.paths();
   watch.stop();
@@ -356,7 +356,7 @@ TEST_CASE("labels_only leaves annotations and data out") {
       R"("data":{"d":"1"}})";
   ScriptedApi api({page(list(full, 5)), lines({event("ADDED", "b", 6)})});
   Sink sink;
-  Watch watch(api, {.name = "x", .path = "/x", .labels_only = true}, sink);
+  Watch watch(api, {.name = WatchName::kNamespaces, .path = "/x", .labels_only = true}, sink);
   watch.start();
   api.paths();
   watch.stop();

@@ -86,6 +86,23 @@ TEST_CASE("what gets no verdict is counted by its reason, whichever layer refuse
   }
 }
 
+TEST_CASE("each watch moves series of its own and no other's") {
+  for (std::size_t watch = 0; watch < kube::kWatchNames; ++watch) {
+    Metrics metrics;
+    const auto told = static_cast<kube::WatchName>(watch);
+    metrics.count_watch_event({.kind = kube::WatchEventReport::Kind::kListed, .watch = told});
+    metrics.set_watch_quiet(told, std::chrono::seconds(7));
+    for (std::size_t other = 0; other < kube::kWatchNames; ++other) {
+      const std::string name(name_of(static_cast<kube::WatchName>(other)));
+      CAPTURE(name);
+      CHECK(value_of(metrics, "belay_watch_events_total{event=\"listed\",watch=\"" + name +
+                                  "\"}") == (other == watch ? "1" : "0"));
+      CHECK(value_of(metrics, "belay_watch_quiet_seconds{watch=\"" + name + "\"}") ==
+            (other == watch ? "7" : "0"));
+    }
+  }
+}
+
 TEST_CASE("100,000 different images, namespaces and kinds add no series") {
   Metrics metrics({"Rollout"});
   const std::size_t before = count_series(metrics);
