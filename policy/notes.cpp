@@ -5,21 +5,12 @@
 #include <unordered_set>
 
 #include "policy/rules/rule.h"
+#include "policy/text/time_text.h"
 
 namespace belay::policy {
 namespace {
 
 using Notes = std::vector<std::string>;
-
-std::string date_text(std::chrono::year_month_day date) {
-  const auto two = [](unsigned number) {
-    return (number < 10 ? "0" : "") + std::to_string(number);
-  };
-  auto year = std::to_string(static_cast<int>(date.year()));
-  year.insert(0, year.size() < 4 ? 4 - year.size() : 0, '0');
-  return year + "-" + two(static_cast<unsigned>(date.month())) + "-" +
-         two(static_cast<unsigned>(date.day()));
-}
 
 bool contains(const std::vector<std::string>& words, std::string_view word) {
   return std::find(words.begin(), words.end(), word) != words.end();
@@ -120,10 +111,12 @@ void note_exemption(const Policy& policy, std::size_t index, std::chrono::year_m
   if (exemption.expires) {
     const auto left = std::chrono::sys_days(*exemption.expires) - std::chrono::sys_days(today);
     if (left <= std::chrono::days(0)) {
-      notes.push_back(name + " expired on " + date_text(*exemption.expires) + " and is ignored");
+      notes.push_back(name + " expired on " + day_text(std::chrono::sys_days(*exemption.expires)) +
+                      " and is ignored");
     } else if (left <= kExemptionWarning) {
-      notes.push_back(name + " expires on " + date_text(*exemption.expires) + ", in " +
-                      std::to_string(left.count()) + (left.count() == 1 ? " day" : " days"));
+      notes.push_back(name + " expires on " + day_text(std::chrono::sys_days(*exemption.expires)) +
+                      ", in " + std::to_string(left.count()) +
+                      (left.count() == 1 ? " day" : " days"));
     }
   }
   for (const RuleId rule : exemption.rules) {

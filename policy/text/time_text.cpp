@@ -45,6 +45,27 @@ void append_padded(std::string& out, int number, std::size_t width) {
   out += digits;
 }
 
+void append_day(std::string& out, std::chrono::sys_seconds time) {
+  const std::chrono::year_month_day day(std::chrono::floor<std::chrono::days>(time));
+  append_padded(out, static_cast<int>(day.year()), 4);
+  out += '-';
+  append_padded(out, static_cast<int>(static_cast<unsigned>(day.month())), 2);
+  out += '-';
+  append_padded(out, static_cast<int>(static_cast<unsigned>(day.day())), 2);
+}
+
+/// Without the zone.
+void append_second(std::string& out, std::chrono::sys_seconds time) {
+  const std::chrono::hh_mm_ss clock(time - std::chrono::floor<std::chrono::days>(time));
+  append_day(out, time);
+  out += 'T';
+  append_padded(out, static_cast<int>(clock.hours().count()), 2);
+  out += ':';
+  append_padded(out, static_cast<int>(clock.minutes().count()), 2);
+  out += ':';
+  append_padded(out, static_cast<int>(clock.seconds().count()), 2);
+}
+
 }  // namespace
 
 std::optional<std::chrono::sys_seconds> parse_time(std::string_view text) {
@@ -86,26 +107,30 @@ std::string duration_text(std::chrono::seconds duration) {
 }
 
 std::string day_text(std::chrono::sys_seconds time) {
-  const std::chrono::year_month_day day(std::chrono::floor<std::chrono::days>(time));
   std::string text;
-  append_padded(text, static_cast<int>(day.year()), 4);
-  text += '-';
-  append_padded(text, static_cast<int>(static_cast<unsigned>(day.month())), 2);
-  text += '-';
-  append_padded(text, static_cast<int>(static_cast<unsigned>(day.day())), 2);
+  append_day(text, time);
   return text;
 }
 
 std::string time_text(std::chrono::sys_seconds time) {
-  const std::chrono::hh_mm_ss clock(time - std::chrono::floor<std::chrono::days>(time));
-  std::string text = day_text(time);
-  text += 'T';
-  append_padded(text, static_cast<int>(clock.hours().count()), 2);
-  text += ':';
-  append_padded(text, static_cast<int>(clock.minutes().count()), 2);
-  text += ':';
-  append_padded(text, static_cast<int>(clock.seconds().count()), 2);
+  std::string text;
+  append_second(text, time);
   text += 'Z';
+  return text;
+}
+
+void append_micro_time(std::string& out, std::chrono::system_clock::time_point time) {
+  const auto second = std::chrono::floor<std::chrono::seconds>(time);
+  append_second(out, second);
+  out += '.';
+  const auto over = std::chrono::floor<std::chrono::microseconds>(time - second);
+  append_padded(out, static_cast<int>(over.count()), 6);
+  out += 'Z';
+}
+
+std::string micro_time_text(std::chrono::system_clock::time_point time) {
+  std::string text;
+  append_micro_time(text, time);
   return text;
 }
 

@@ -1,4 +1,5 @@
-// Times as RFC 3339 writes them: in images, in the tag history, in logs. Pure; thread-safe.
+// Times as RFC 3339 writes them: in images, in the tag history, in leases, in logs. Pure;
+// thread-safe.
 #pragma once
 
 #include <chrono>
@@ -18,6 +19,10 @@ std::string duration_text(std::chrono::seconds duration);
 
 /// "2026-11-22T08:30:00Z": the one form in which belay writes a second; parse_time() reads it.
 std::string time_text(std::chrono::sys_seconds time);
+
+/// "2026-11-22T08:30:00.000042Z" behind `out`: what log lines and Kubernetes' MicroTime have.
+void append_micro_time(std::string& out, std::chrono::system_clock::time_point time);
+std::string micro_time_text(std::chrono::system_clock::time_point time);
 
 /// "2026-11-22".
 std::string day_text(std::chrono::sys_seconds time);

@@ -14,6 +14,7 @@
 #include "certs/rotation.h"
 #include "policy/document.h"
 #include "policy/text/base64.h"
+#include "policy/text/time_text.h"
 #include "webhook/certificates/certificate_secret.h"
 #include "webhook/certificates/serving_certificate.h"
 #include "webhook/command/standard_input.h"
@@ -232,9 +233,7 @@ std::vector<std::string> certificate_files(const std::string& path) {
 }  // namespace
 
 std::string day_text(certs::TimePoint time) {
-  const std::chrono::year_month_day date(std::chrono::floor<std::chrono::days>(time));
-  return fmt::format("{:04}-{:02}-{:02}", static_cast<int>(date.year()),
-                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()));
+  return policy::day_text(std::chrono::floor<std::chrono::seconds>(time));
 }
 
 int fail_certs(Streams& streams, std::string_view problem) {

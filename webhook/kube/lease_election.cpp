@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "policy/text/time_text.h"
+
 namespace belay::webhook::kube {
 namespace {
 
@@ -91,7 +93,7 @@ bool LeaseElection::may_take() const {
 }
 
 LeaseRecord LeaseElection::own_record() const {
-  const std::string now = micro_time(clocks_.wall());
+  const std::string now = policy::micro_time_text(clocks_.wall());
   LeaseRecord record{.holder = options_.identity,
                      .duration = std::max(seconds(1), ceil<seconds>(options_.duration)),
                      .acquire_time = now,
@@ -121,7 +123,7 @@ void LeaseElection::release() {
   if (!ours) return;
   // As client-go leaves it: nobody holds it, and who still takes the duration seriously waits for
   // a second. The resource version keeps us from giving back what another has taken meanwhile.
-  const std::string now = micro_time(clocks_.wall());
+  const std::string now = policy::micro_time_text(clocks_.wall());
   const LeaseRecord record{.holder = "",
                            .duration = seconds(1),
                            .acquire_time = now,

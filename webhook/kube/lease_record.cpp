@@ -1,8 +1,6 @@
 // The JSON of a Lease. Nothing of nlohmann leaves this file.
 #include "webhook/kube/lease_record.h"
 
-#include <fmt/format.h>
-
 #include <nlohmann/json.hpp>
 
 namespace belay::webhook::kube {
@@ -55,16 +53,6 @@ std::string write_lease(std::string_view text, std::string_view namespace_name,
   spec["renewTime"] = record.renew_time;
   spec["leaseTransitions"] = record.transitions;
   return lease.dump(-1, ' ', false, json::error_handler_t::replace);
-}
-
-std::string micro_time(std::chrono::system_clock::time_point time) {
-  const auto day = std::chrono::floor<std::chrono::days>(time);
-  const std::chrono::year_month_day date(day);
-  const std::chrono::hh_mm_ss clock(std::chrono::floor<std::chrono::microseconds>(time - day));
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", static_cast<int>(date.year()),
-                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                     clock.hours().count(), clock.minutes().count(), clock.seconds().count(),
-                     clock.subseconds().count());
 }
 
 }  // namespace belay::webhook::kube

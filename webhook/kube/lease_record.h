@@ -28,7 +28,4 @@ std::expected<LeaseRecord, std::string> read_lease(std::string_view json);
 std::string write_lease(std::string_view json, std::string_view namespace_name,
                         std::string_view name, const LeaseRecord& record);
 
-/// "2026-11-22T20:59:46.123456Z", as Kubernetes' MicroTime is written.
-std::string micro_time(std::chrono::system_clock::time_point time);
-
 }  // namespace belay::webhook::kube

@@ -13,7 +13,7 @@
 #include <utility>
 
 #include "certs/digest.h"
-#include "webhook/kube/lease_record.h"
+#include "policy/text/time_text.h"
 #include "webhook/policies/cluster_policies.h"
 #include "webhook/policies/policy_status.h"
 
@@ -52,7 +52,7 @@ std::string event_name(const ConfigMapStatus& status) {
 /// A core/v1 Event. Its message is one line: lists of events show no more.
 std::string event_of(const ConfigMapStatus& status, const std::string& pod,
                      std::chrono::system_clock::time_point now) {
-  const std::string time = kube::micro_time(now);
+  const std::string time = policy::micro_time_text(now);
   std::string message;
   for (const char c : status.text) {
     if (c != '\n') {

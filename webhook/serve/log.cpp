@@ -6,11 +6,13 @@
 #include <spdlog/sinks/base_sink.h>
 #include <unistd.h>
 
-#include <array>
+#include <algorithm>
 #include <cerrno>
-#include <ctime>
 #include <iterator>
 #include <mutex>
+
+#include "policy/text/time_text.h"
+#include "policy/text/utf8.h"
 
 namespace belay::webhook::serve {
 namespace {
@@ -26,33 +28,6 @@ constexpr LevelName kLevels[] = {{LogLevel::kDebug, "debug"},
 
 // ---- text
 
-struct Decoded {
-  std::uint32_t code_point = 0xfffd;  // of a byte that is no UTF-8
-  std::size_t bytes = 1;
-};
-
-/// The code point at the front of `text` (RFC 3629: no overlong forms, no surrogates).
-Decoded decode(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned lead = byte(0);
-  const std::size_t size = lead < 0x80   ? 1
-                           : lead < 0xc2 ? 0
-                           : lead < 0xe0 ? 2
-                           : lead < 0xf0 ? 3
-                                         : 4;
-  if (size == 0 || lead > 0xf4 || text.size() < size) return {};
-  constexpr std::uint32_t kLeadBits[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
-  constexpr std::uint32_t kSmallest[] = {0, 0, 0x80, 0x800, 0x10000};
-  std::uint32_t code_point = lead & kLeadBits[size];
-  for (std::size_t i = 1; i < size; ++i) {
-    if ((byte(i) & 0xc0U) != 0x80) return {};
-    code_point = code_point << 6U | (byte(i) & 0x3fU);
-  }
-  const bool surrogate = code_point >= 0xd800 && code_point <= 0xdfff;
-  if (code_point < kSmallest[size] || surrogate || code_point > 0x10ffff) return {};
-  return {code_point, size};
-}
-
 void append_unit(std::string& out, std::uint32_t unit) {
   constexpr char kHexDigits[] = "0123456789abcdef";
   out += "\\u";
@@ -62,7 +37,8 @@ void append_unit(std::string& out, std::uint32_t unit) {
 /// JSON string content in ASCII, at most kMaxFieldBytes, cut between characters.
 void append_escaped(std::string& out, std::string_view text) {
   constexpr std::string_view kCut = "...";
-  constexpr std::size_t kLongestEscape = 12;  // two units of a surrogate pair
+  constexpr std::uint32_t kNoCharacter = 0xfffd;  // for a byte that is no UTF-8
+  constexpr std::size_t kLongestEscape = 12;      // two units of a surrogate pair
   const std::size_t limit = out.size() + kMaxFieldBytes - kCut.size() - kLongestEscape;
   while (!text.empty()) {
     if (out.size() > limit) {
@@ -76,26 +52,16 @@ void append_escaped(std::string& out, std::string_view text) {
       text.remove_prefix(1);
       continue;
     }
-    const Decoded decoded = decode(text);
-    text.remove_prefix(decoded.bytes);
-    if (decoded.code_point >= 0x10000) {
-      append_unit(out, 0xd7c0 + (decoded.code_point >> 10U));
-      append_unit(out, 0xdc00 + (decoded.code_point & 0x3ffU));
+    const policy::Utf8Character character = policy::first_character(text);
+    text.remove_prefix(std::max<std::size_t>(character.length, 1));
+    const std::uint32_t code = character.length > 0 ? character.code : kNoCharacter;
+    if (code >= 0x10000) {
+      append_unit(out, 0xd7c0 + (code >> 10U));
+      append_unit(out, 0xdc00 + (code & 0x3ffU));
     } else {
-      append_unit(out, decoded.code_point);
+      append_unit(out, code);
     }
   }
-}
-
-/// RFC 3339 in UTC with microseconds.
-void append_time(std::string& out, std::chrono::system_clock::time_point time) {
-  const auto day = std::chrono::floor<std::chrono::days>(time);
-  const std::chrono::year_month_day date(day);
-  const std::chrono::hh_mm_ss clock(std::chrono::floor<std::chrono::microseconds>(time - day));
-  fmt::format_to(std::back_inserter(out), "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z",
-                 static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
-                 static_cast<unsigned>(date.day()), clock.hours().count(), clock.minutes().count(),
-                 clock.seconds().count(), clock.subseconds().count());
 }
 
 void append_number(std::string& out, std::int64_t number) {
@@ -185,7 +151,7 @@ void append_line(std::string& out, LogFormat format, LogLevel level,
                  std::chrono::system_clock::time_point time, std::string_view message,
                  LogFields fields) {
   if (format == LogFormat::kText) {
-    append_time(out, time);
+    policy::append_micro_time(out, time);
     fmt::format_to(std::back_inserter(out), " {:<7} ", name_of(level));
     append_escaped(out, message);
     for (const LogField& field : fields) {
@@ -198,7 +164,7 @@ void append_line(std::string& out, LogFormat format, LogLevel level,
     return;
   }
   out += "{\"time\":\"";
-  append_time(out, time);
+  policy::append_micro_time(out, time);
   out += "\",\"level\":\"";
   out += name_of(level);
   out += "\",\"msg\":";
