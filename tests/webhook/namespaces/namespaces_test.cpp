@@ -454,8 +454,7 @@ TEST_CASE("an answer that is no namespace, or another one, is not believed") {
     MemoryApi api;
     api.make("shop", "prod");
     api.answer = answer;
-    CHECK(problem_of(namespaces.ask(api, "shop", 500ms)) ==
-          "the API server's response is invalid");
+    CHECK(problem_of(namespaces.ask(api, "shop", 500ms)) == "the API server's response is invalid");
     CHECK(environment_of(*namespaces.reader(), "shop") == "-");
   }
 }

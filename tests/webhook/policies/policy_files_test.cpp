@@ -151,7 +151,7 @@ TEST_CASE("errors of policies in a ConfigMap point into the manifest") {
             file + ":30:7: lacks the key \"apiVersion\": Version of the format\n" + file +
             ":30:7: lacks the key \"kind\": Kind of the document\n" + file +
             ":30:7: lacks the key \"metadata\": The name of the policy\n" + file +
-            ":30:7: lacks the key \"spec\": What the policy says\n" + file +
+            ":30:7: lacks the key \"spec\": The policy itself\n" + file +
             ":30:7: a: unknown key; known here: apiVersion, kind, metadata, spec\n");
 }
 
