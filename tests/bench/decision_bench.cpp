@@ -129,7 +129,7 @@ BENCHMARK(write_denial);
 
 void decide(benchmark::State& state) {
   Body body(state.range(0));
-  const FixedNamespaces namespaces;
+  const belay::webhook::namespaces::FixedNamespaces namespaces;
   const auto policies = belay::bench::one_policy();
   Admission admission(namespaces, today);
   std::string out;
@@ -167,7 +167,7 @@ class EveryDigest final : public ImageSource {
 /// The whole of /mutate where every digest is known, to be compared with decide().
 void pin(benchmark::State& state) {
   Body body(state.range(0));
-  const FixedNamespaces namespaces;
+  const belay::webhook::namespaces::FixedNamespaces namespaces;
   const auto policies = belay::bench::pinning_policy();
   EveryDigest source;
   Admission admission(namespaces, today, {}, ImageAccess{.source = &source});

@@ -19,7 +19,7 @@ int main(int argc, char** argv) {
   }
   const std::string text = belay::bench::read_file(argv[1]);
   const auto policies = belay::bench::one_policy();
-  const namespaces::FixedNamespaces namespaces;
+  const belay::webhook::namespaces::FixedNamespaces namespaces;
   admission::Admission decide(namespaces, belay::bench::today);
   std::vector<char> body(text.size() + 1);
   std::string out;
