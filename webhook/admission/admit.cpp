@@ -79,7 +79,7 @@ class Admission::Impl {
     // webhook configuration that is not ours: an error, so that failurePolicy decides.
     if (review.operation == Operation::kConnect) {
       return bad_request({ReadErrorCode::kOperation,
-                          "request.operation CONNECT is not judged: send CREATE and UPDATE only",
+                          "request.operation CONNECT is not evaluated: send CREATE and UPDATE only",
                           "request.operation"},
                          out);
     }

@@ -153,7 +153,7 @@ void tell_unmatched(const report::Report& report, const policy::PolicySet& polic
     --left;
   }
   if (left != 0) err << " and " << left << " more";
-  err << ": nothing was judged there";
+  err << ": nothing was evaluated there";
   const bool by_labels = std::ranges::any_of(policies.policies, [](const auto& policy) {
     return !policy->match.namespace_selector.empty();
   });

@@ -36,7 +36,7 @@ void print_problem(const policies::PolicyProblem& problem, std::ostream& out) {
 std::optional<policy::PolicySet> read_policies(const JudgingOptions& options, Streams& streams) {
   std::vector<std::shared_ptr<const policy::Policy>> policies;
   if (options.policies.empty()) {
-    streams.err << "no --policy given: judging by the built-in policy (tag-required and "
+    streams.err << "no --policy given: using the built-in policy (tag-required and "
                    "mutable-tag, both enforced)\n";
     policies.push_back(std::make_shared<const policy::Policy>(policy::builtin_policy()));
     return policy::make_policy_set(std::move(policies));

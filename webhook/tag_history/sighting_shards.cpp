@@ -73,10 +73,12 @@ std::expected<std::vector<SightingShard>, kube::ApiError> list_sighting_shards(
     kube::Api& api, const std::string& namespace_name, std::chrono::milliseconds deadline) {
   std::vector<SightingShard> shards;
   std::string next;
+  // A "/" may stand in a query as it is (RFC 3986, section 3.4).
+  const std::string first =
+      fmt::format("/api/v1/namespaces/{}/configmaps?labelSelector={}%3Dtrue&limit={}",
+                  namespace_name, kSightingsLabel, kPage);
   do {
-    std::string path =
-        fmt::format("/api/v1/namespaces/{}/configmaps?labelSelector={}%3Dtrue&limit={}",
-                    namespace_name, "belay.dev%2Fsightings", kPage);
+    std::string path = first;
     if (!next.empty()) path += fmt::format("&continue={}", next);
     const auto answer = api.get(path, deadline);
     if (!answer) return std::unexpected(answer.error());

@@ -175,10 +175,11 @@ TEST_CASE("check tells the namespaces that no policy matches from those without 
   const Ran unmatched = run_belay({"check", "-p", policy, "-f", file});
   CHECK(unmatched.status == 0);
   CHECK(unmatched.out == "checked 1 object in 1 file (1 that no policy matches): no problems\n");
-  CHECK(unmatched.err ==
-        "note: no policy matches namespace \"default\": nothing was judged there. Policies go by "
-        "labels of namespaces; give those of the cluster, such as --namespace-labels "
-        "default:environment=prod\n");
+  CHECK(
+      unmatched.err ==
+      "note: no policy matches namespace \"default\": nothing was evaluated there. Policies go by "
+      "labels of namespaces; give those of the cluster, such as --namespace-labels "
+      "default:environment=prod\n");
   const Ran json = run_belay({"check", "-p", policy, "-f", file, "-o", "json"});
   CHECK(Json::parse(json.out)["summary"]["unmatched"] == 1);
 
@@ -200,7 +201,7 @@ TEST_CASE("check tells the namespaces that no policy matches from those without 
   }
   CHECK(run_belay({"check", "-p", named, "-f", "-"}, many).err ==
         "note: no policy matches namespace \"n-a\", \"n-b\", \"n-c\", \"n-d\", \"n-e\" and 2 more: "
-        "nothing was judged there\n");
+        "nothing was evaluated there\n");
 }
 
 TEST_CASE("check reads standard input, and prints JSON") {

@@ -388,6 +388,13 @@ TEST_CASE("many sightings are written together, and what waits is written when b
   CHECK(written(api).size() == 101);
 }
 
+TEST_CASE("what belay tag-history asks for carries the label that replicas write") {
+  kube::FakeApi api;
+  (void)list_sighting_shards(api, "belay-system", 1s);
+  REQUIRE(!api.calls().empty());
+  CHECK(api.calls().back().query.find("labelSelector=belay.dev/tag-history%3Dtrue&") == 0);
+}
+
 TEST_CASE("a repository belongs to one of sixteen ConfigMaps, for good") {
   // printf %s docker.io/library/nginx | sha256sum
   CHECK(sighting_shard_name(sighting_shard_of("docker.io/library/nginx")) == "belay-tag-history-7");
