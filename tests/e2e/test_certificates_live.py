@@ -264,7 +264,7 @@ def test_show_explains_the_secret(replicas):
 def test_A8_short_lives_are_renewed_in_time_and_an_expired_certificate_at_once(replicas):
     for one in list(replicas.all):
         replicas.end(one)
-    short = {"authority_life": "30s", "leaf_life": "12s"}
+    short = {"ca_duration": "30s", "cert_duration": "12s"}
     for _ in range(2):
         replicas.add(**short)
     before = replicas.held()
