@@ -15,6 +15,8 @@ foreach(kind std json)
 endforeach()
 target_precompile_headers(belay_precompiled_std PRIVATE ${BELAY_STD_HEADERS})
 target_link_libraries(belay_precompiled_json PRIVATE nlohmann_json::nlohmann_json fmt::fmt)
+# As the rooms that use it (belay_room): GCC takes a precompiled header of the same options only.
+target_compile_options(belay_precompiled_json PRIVATE $<$<CONFIG:Release>:-O1>)
 target_precompile_headers(belay_precompiled_json PRIVATE ${BELAY_STD_HEADERS} ${BELAY_JSON_HEADERS})
 
 # belay_precompiled(<target> std|json|test): the target's sources are compiled behind that set.
