@@ -138,7 +138,10 @@ std::vector<std::string> image_candidates(const RefusedImage& image, std::string
   const std::vector<std::string> all_tags = tags(offers);
   const auto add_tags = [&](const std::string& digest) {
     for (const Name& name : all_names) {
-      for (const std::string& tag : all_tags) add(name.text + ":" + tag + digest);
+      for (const std::string& tag : all_tags) {
+        std::string text = name.text;
+        add(text.append(":").append(tag).append(digest));
+      }
     }
   };
 

@@ -2,6 +2,7 @@
 // each rule, their number and the table in rules.cpp follow from these rows.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -31,9 +32,11 @@ namespace belay::policy {
 enum class RuleId : std::uint8_t { BELAY_RULES(BELAY_ENUMERATOR) };
 #undef BELAY_ENUMERATOR
 
-#define BELAY_ONE(id, name) +1
-inline constexpr std::size_t kRuleCount = BELAY_RULES(BELAY_ONE);
-#undef BELAY_ONE
+#define BELAY_ID(id, name) RuleId::id,
+/// Every rule, in the order of the rows.
+inline constexpr auto kRuleIds = std::to_array<RuleId>({BELAY_RULES(BELAY_ID)});
+#undef BELAY_ID
+inline constexpr std::size_t kRuleCount = kRuleIds.size();
 
 /// "mutable-tag": the id in messages, metrics, SARIF and exemptions.
 std::string_view name_of(RuleId id);
