@@ -270,6 +270,7 @@ std::string Remedy::cure_the_rest() {
     std::vector<Finding> found = left();
     if (found.empty() || draft_.is_over()) return {};
     std::vector<Finding*> findings;
+    findings.reserve(found.size());
     for (Finding& finding : found) findings.push_back(&finding);
     bool progress = false;
     if (round < kMaxRounds) {
