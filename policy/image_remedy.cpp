@@ -64,7 +64,8 @@ ImageOutcome find_image(const RuleRun& run, const Workload& workload, Draft& dra
   const auto reference = parse_image_reference(refused.text);
   if (reference) refused.known_digest = known_digest(run.facts.known_digests, *reference);
   const std::string repository = repository_in(refused);
-  const auto named = parse_image_reference(repository.empty() ? "web" : repository);
+  const std::string name = repository.empty() ? "web" : repository;  // which `named` borrows from
+  const auto named = parse_image_reference(name);
   const ImageOffers offers = image_offers(run, draft, problem, reference ? *reference : *named);
   for (const std::string& form : image_candidates(refused, repository, offers)) {
     const Finding* by = refusal(sample_text(form), is_clean);
