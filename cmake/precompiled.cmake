@@ -10,7 +10,7 @@ option(BELAY_PRECOMPILE "Precompile the headers of libraries" ON)
 
 foreach(kind std json)
   file(WRITE ${CMAKE_BINARY_DIR}/generated/precompiled_${kind}.cpp "")
-  add_library(belay_precompiled_${kind} OBJECT ${CMAKE_BINARY_DIR}/generated/precompiled_${kind}.cpp)
+  add_library(belay_precompiled_${kind} OBJECT EXCLUDE_FROM_ALL ${CMAKE_BINARY_DIR}/generated/precompiled_${kind}.cpp)
   target_link_libraries(belay_precompiled_${kind} PRIVATE belay_options)
 endforeach()
 target_precompile_headers(belay_precompiled_std PRIVATE ${BELAY_STD_HEADERS})

@@ -1,4 +1,4 @@
-"""The watch of webhook/cluster against the real API server, through tests/cluster/follow.cpp."""
+"""The watch of webhook/kube against the real API server, through tests/cluster/follow.cpp."""
 
 import json
 import os
