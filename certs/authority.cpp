@@ -122,7 +122,7 @@ bool is_dns_name(std::string_view name) {
          });
 }
 
-std::expected<std::string, Error> alternative_names(const std::vector<std::string>& names) {
+std::expected<std::string, Error> alternative_names_text(const std::vector<std::string>& names) {
   if (names.empty()) return std::unexpected(Error{"a certificate needs at least one name"});
   std::string result;
   for (const std::string& name : names) {
@@ -153,7 +153,7 @@ std::expected<PemPair, Error> create_authority(const std::string& common_name, T
 std::expected<PemPair, Error> issue_leaf(const PemPair& authority,
                                          const std::vector<std::string>& names, TimePoint now,
                                          std::chrono::seconds life) {
-  auto alternatives = alternative_names(names);
+  auto alternatives = alternative_names_text(names);
   if (!alternatives) return std::unexpected(alternatives.error());
   const auto chain = openssl::read_chain(authority.certificate);
   if (!chain) return std::unexpected(Error{"the authority " + chain.error().message});

@@ -17,6 +17,11 @@ elseif(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
                                                    -Wno-stringop-overread)
   endif()
 endif()
+if(BELAY_UNITY AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # Of a type in an unnamed namespace it says that another file could see it; here the file that
+  # includes the others is taken for such a one.
+  target_compile_options(belay_options INTERFACE -Wno-subobject-linkage)
+endif()
 option(BELAY_WERROR "Warnings are errors" ON)
 if(BELAY_WERROR)
   target_compile_options(belay_options INTERFACE -Werror)

@@ -23,7 +23,7 @@ struct Name {
 };
 
 template <class T>
-void add_once(std::vector<T>& list, T value, std::size_t max) {
+void add_candidate(std::vector<T>& list, T value, std::size_t max) {
   if (list.size() < max && std::ranges::find(list, value) == list.end()) {
     list.push_back(std::move(value));
   }
@@ -66,7 +66,7 @@ std::vector<Name> names(std::string_view repository, RepositoryUse use, const Im
 /// The first few of the ends of tags, and none at last.
 std::vector<std::string_view> ends(const std::vector<std::string>& offered) {
   std::vector<std::string_view> all;
-  for (const std::string& end : offered) add_once(all, std::string_view(end), kMaxEnds);
+  for (const std::string& end : offered) add_candidate(all, std::string_view(end), kMaxEnds);
   all.emplace_back();
   return all;
 }
@@ -85,7 +85,7 @@ std::vector<std::string> tags(const ImageOffers& offers) {
         if (!body.starts_with(prefix)) tag = prefix;
         tag += body;
         if (!tag.ends_with(suffix)) tag += suffix;
-        add_once(all, std::move(tag), kMaxTags);
+        add_candidate(all, std::move(tag), kMaxTags);
       }
     }
   }
@@ -124,7 +124,7 @@ std::vector<std::string> image_candidates(const RefusedImage& image, std::string
                                           const ImageOffers& offers) {
   std::vector<std::string> all;
   const auto add = [&](std::string candidate) {
-    if (candidate != image.text) add_once(all, std::move(candidate), kMaxCandidates);
+    if (candidate != image.text) add_candidate(all, std::move(candidate), kMaxCandidates);
   };
   for (const std::string& proposal : image.proposals) {
     if (!proposal.empty()) add(proposal);

@@ -19,7 +19,7 @@ namespace {
 
 using Requirements = std::vector<LabelSelector::Requirement>;
 
-constexpr std::size_t kMaxPatternBytes = 1024;
+constexpr std::size_t kMaxLabelPatternBytes = 1024;
 constexpr std::int64_t kMaxPatternMemory = 256 << 10;  ///< of a compiled expression
 
 void read_match_labels(SettingsReader& reader, Requirements& requirements) {
@@ -85,7 +85,7 @@ ValueConstraint read_constraint(SettingsReader& reader, TextForm form) {
   re2::RE2::Options options;
   options.set_log_errors(false);
   options.set_max_mem(kMaxPatternMemory);
-  if (value.pattern.size() > kMaxPatternBytes) {
+  if (value.pattern.size() > kMaxLabelPatternBytes) {
     reader.fail(*pattern, path, "is longer than 1024 bytes");
     return value;
   }

@@ -23,7 +23,7 @@ namespace {
 constexpr int kMaxRounds = 3;
 
 /// The value that was chosen for a field.
-struct Choice {
+struct ChosenValue {
   Target target = {};
   std::string field = {};
   std::string form = {};
@@ -80,7 +80,7 @@ class Remedy {
   /// What would deny the object if it had the values chosen so far.
   /// \param all_of  where findings of every mode count; nullptr: nowhere
   std::vector<Finding> left(const Target* all_of = nullptr);
-  void find_alternatives(Choice& choice);
+  void find_alternatives(ChosenValue& choice);
   void assign(Finding& finding);
   void assign_extras(const std::vector<Finding*>& denying);
 
@@ -93,13 +93,13 @@ class Remedy {
   /// The value as a form: the sample of a version in it becomes the gap again.
   std::string form_of(std::string text) const;
 
-  Choice* choice_of(const Target& target) {
-    const auto found = std::ranges::find(choices_, target, &Choice::target);
+  ChosenValue* choice_of(const Target& target) {
+    const auto found = std::ranges::find(choices_, target, &ChosenValue::target);
     return found == choices_.end() ? nullptr : &*found;
   }
-  void keep(Choice choice) {
+  void keep(ChosenValue choice) {
     if (!choice.sample.empty()) draft_.set(choice.target, choice.sample);
-    if (Choice* known = choice_of(choice.target)) {
+    if (ChosenValue* known = choice_of(choice.target)) {
       *known = std::move(choice);
     } else {
       choices_.push_back(std::move(choice));
@@ -110,7 +110,7 @@ class Remedy {
   const Workload& workload_;
   Draft draft_;
   std::vector<Finding>& findings_;
-  std::vector<Choice> choices_;
+  std::vector<ChosenValue> choices_;
   std::vector<std::pair<Target, std::string>> obstacles_;
   /// By the image's text and the rules that refuse it; holds while labels stay as they are.
   std::map<std::tuple<std::string_view, RuleMask, Mode>, ImageOutcome> images_;
@@ -119,7 +119,7 @@ class Remedy {
 // -- labels ---------------------------------------------------------------------------------------
 
 std::string Remedy::form_of(std::string text) const {
-  const bool has_version = std::ranges::any_of(choices_, [](const Choice& choice) {
+  const bool has_version = std::ranges::any_of(choices_, [](const ChosenValue& choice) {
     return choice.form.find(kVersionGap) != std::string::npos;
   });
   const std::string sample = sample_text(kVersionGap);
@@ -186,10 +186,10 @@ bool Remedy::choose_label(const Problem& problem) {
     obstacles_.emplace_back(problem.target, obstacle);
     return false;
   }
-  Choice choice = {.target = problem.target,
-                   .field = problem.field,
-                   .form = values[chosen].text,
-                   .sample = values[chosen].sample};
+  ChosenValue choice = {.target = problem.target,
+                        .field = problem.field,
+                        .form = values[chosen].text,
+                        .sample = values[chosen].sample};
   const bool is_proposed = std::ranges::any_of(problem.findings, [&](const Finding* finding) {
     return finding->fix.proposal == choice.form;
   });
@@ -197,14 +197,14 @@ bool Remedy::choose_label(const Problem& problem) {
     values.erase(values.begin() + static_cast<std::ptrdiff_t>(chosen));
     choice.others = std::move(values);
   }
-  const Choice* known = choice_of(choice.target);
+  const ChosenValue* known = choice_of(choice.target);
   const bool is_new = known == nullptr || known->form != choice.form;
   keep(std::move(choice));
   images_.clear();
   return is_new;
 }
 
-void Remedy::find_alternatives(Choice& choice) {
+void Remedy::find_alternatives(ChosenValue& choice) {
   for (const LabelOffers::Value& other : choice.others) {
     if (other.sample.empty()) continue;
     draft_.set(choice.target, other.sample);
@@ -225,7 +225,8 @@ bool Remedy::choose_image(const Problem& problem) {
     asks = asks || rule_types()[static_cast<std::size_t>(finding->rule)].ask != nullptr;
   }
   // A label that changes may be all that the image needs.
-  const bool may_stay = !asks && std::ranges::any_of(choices_, &Target::is_label, &Choice::target);
+  const bool may_stay =
+      !asks && std::ranges::any_of(choices_, &Target::is_label, &ChosenValue::target);
   const auto [at, is_first] =
       images_.try_emplace({workload_.pod.images[problem.target.image].image, rules, problem.mode});
   if (is_first) at->second = find_image(run_, workload_, draft_, problem, may_stay);
@@ -234,7 +235,7 @@ bool Remedy::choose_image(const Problem& problem) {
     if (!outcome.obstacle.empty()) obstacles_.emplace_back(problem.target, outcome.obstacle);
     return false;
   }
-  const Choice* known = choice_of(problem.target);
+  const ChosenValue* known = choice_of(problem.target);
   const bool is_new = known == nullptr || known->form != outcome.form;
   keep({.target = problem.target,
         .field = problem.field,
@@ -252,7 +253,7 @@ std::vector<Finding> Remedy::left(const Target* all_of) {
   for (const Finding& finding : draft_.findings()) {
     const bool counts = all_of != nullptr && finding.target == *all_of;
     if (!counts && finding.effective_mode() != Mode::kEnforce) continue;
-    const Choice* choice = choice_of(finding.target);
+    const ChosenValue* choice = choice_of(finding.target);
     if (choice != nullptr && choice->sample.empty()) continue;
     // What no value cures denied the object before; what is new of it is an obstacle.
     const bool was_there =
@@ -279,7 +280,7 @@ std::string Remedy::cure_the_rest() {
       }
     }
     if (progress) continue;
-    const Choice* choice = choice_of(found.front().target);
+    const ChosenValue* choice = choice_of(found.front().target);
     return obstacle_by(found.front(), choice == nullptr ? found.front().value : choice->form);
   }
 }
@@ -294,7 +295,7 @@ void Remedy::cure_together(const std::vector<Finding*>& denying) {
     return;
   }
   if (obstacle.empty() && obstacles_.empty()) {
-    for (Choice& choice : choices_) find_alternatives(choice);
+    for (ChosenValue& choice : choices_) find_alternatives(choice);
   }
   for (Finding* finding : denying) assign(*finding);
   assign_extras(denying);
@@ -317,10 +318,10 @@ void Remedy::cure_alone(Finding& finding) {
 void Remedy::assign(Finding& finding) {
   if (finding.fix.elsewhere) return;
   Fix& fix = finding.fix;
-  const auto change_of = [](const Choice& choice) {
+  const auto change_of = [](const ChosenValue& choice) {
     return Change{.target = choice.target, .field = choice.field, .value = choice.form};
   };
-  if (const Choice* choice = choice_of(finding.target)) {
+  if (const ChosenValue* choice = choice_of(finding.target)) {
     fix.changes = {change_of(*choice)};
     if (fix.names_digest) return;
     fix.alternatives = choice->alternatives;
@@ -333,7 +334,7 @@ void Remedy::assign(Finding& finding) {
     fix.obstacle = obstacle->second;
     return;
   }
-  for (const Choice& choice : choices_) {
+  for (const ChosenValue& choice : choices_) {
     if (choice.target.is_label() != finding.target.is_label()) {
       fix.changes.push_back(change_of(choice));
     }
@@ -342,7 +343,7 @@ void Remedy::assign(Finding& finding) {
 
 /// Adds the changes of fields without a finding to one that makes them necessary.
 void Remedy::assign_extras(const std::vector<Finding*>& denying) {
-  for (const Choice& choice : choices_) {
+  for (const ChosenValue& choice : choices_) {
     const auto has_change = [&](const Finding* finding) {
       return std::ranges::find(finding->fix.changes, choice.target, &Change::target) !=
              finding->fix.changes.end();

@@ -11,7 +11,7 @@
 namespace belay::policy {
 namespace {
 
-constexpr std::size_t kMaxPatternBytes = 512;
+constexpr std::size_t kMaxSelectorPatternBytes = 512;
 constexpr std::size_t kMaxLabelNameBytes = 63;
 constexpr std::size_t kMaxDnsSubdomainBytes = 253;
 constexpr std::string_view kDockerHub = "docker.io";
@@ -24,7 +24,7 @@ bool same_without_case(std::string_view a, std::string_view b) {
 /// "" where the pattern is fit to compile.
 std::string check_pattern(std::string_view pattern) {
   if (pattern.empty()) return "is empty";
-  if (pattern.size() > kMaxPatternBytes) return "is longer than 512 bytes";
+  if (pattern.size() > kMaxSelectorPatternBytes) return "is longer than 512 bytes";
   const bool control = std::any_of(pattern.begin(), pattern.end(), [](char c) {
     return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
   });

@@ -17,7 +17,7 @@ namespace {
 using Kind = Node::Kind;
 
 /// "a list", "the number 3": what is there in place of something else.
-std::string describe(const Node& node) {
+std::string describe_node(const Node& node) {
   switch (node.kind) {
     case Kind::kMapping:
       return "a mapping";
@@ -97,7 +97,7 @@ bool SettingsReader::is_mapping(const Node& node, const std::string& path, std::
   if (node.kind == Kind::kNull) {
     fail(node, path, "is empty; write " + std::string(name) + ": {}");
   } else {
-    fail(node, path, "must be a mapping, not " + describe(node));
+    fail(node, path, "must be a mapping, not " + describe_node(node));
   }
   return false;
 }
@@ -140,7 +140,7 @@ bool SettingsReader::check(const Node& node, const std::string& path, TextForm f
     return false;
   }
   if (!node.is_text()) {
-    std::string message = "must be a text, not " + describe(node);
+    std::string message = "must be a text, not " + describe_node(node);
     if (form == TextForm::kDuration && node.is_number()) {
       message += "; write its unit: " + node.text + "d, " + node.text + "h or " + node.text + "m";
     } else if (node.kind == Kind::kScalar)
@@ -157,7 +157,7 @@ bool SettingsReader::check(const Node& node, const std::string& path, TextForm f
 std::vector<SettingsReader::Entry> SettingsReader::entries(const Node& list,
                                                            const std::string& path, TextForm form) {
   if (list.kind == Kind::kScalar) {
-    fail(list, path, "must be a list, not " + describe(list) + "; write [" + list.text + "]");
+    fail(list, path, "must be a list, not " + describe_node(list) + "; write [" + list.text + "]");
     return {};
   }
   if (list.kind == Kind::kMapping) {
@@ -184,7 +184,7 @@ void SettingsReader::flag(const Key& key, bool& value) {
   if (node->is_bool()) {
     value = node->bool_value();
   } else {
-    fail(*node, path_to(key.name), "must be true or false, not " + describe(*node));
+    fail(*node, path_to(key.name), "must be true or false, not " + describe_node(*node));
   }
 }
 
@@ -203,7 +203,7 @@ void SettingsReader::choice(const Key& key, Choice choice, int& value) {
     value = static_cast<int>(found - choice.words.begin());
     return;
   }
-  std::string message = "must be one of " + list_of(choice.words) + ", not " + describe(*node);
+  std::string message = "must be one of " + list_of(choice.words) + ", not " + describe_node(*node);
   if (node->is_text()) message += suggestion(node->text, choice.words);
   fail(*node, path_to(key.name), std::move(message));
 }
@@ -302,7 +302,7 @@ void SettingsReader::selector(const Key& key, LabelSelector& value) {
 void SettingsReader::constant(const Key& key, std::string_view word) {
   const Node* node = want(key);
   if (node == nullptr || (node->is_text() && node->text == word)) return;
-  fail(*node, path_to(key.name), "must be " + std::string(word) + ", not " + describe(*node));
+  fail(*node, path_to(key.name), "must be " + std::string(word) + ", not " + describe_node(*node));
 }
 
 void SettingsReader::section(const Key& key, const Keys& keys) {
@@ -319,7 +319,7 @@ void SettingsReader::sections(const Key& key, const ElementKeys& keys) {
   if (node == nullptr) return;
   const auto path = path_to(key.name);
   if (node->kind != Kind::kSequence && node->kind != Kind::kNull) {
-    fail(*node, path, "must be a list, not " + describe(*node));
+    fail(*node, path, "must be a list, not " + describe_node(*node));
     return;
   }
   if (node->items.empty()) {
@@ -329,7 +329,7 @@ void SettingsReader::sections(const Key& key, const ElementKeys& keys) {
   for (std::size_t i = 0; i < node->items.size(); ++i) {
     auto item_path = append_index(path, i);
     if (node->items[i].kind != Kind::kMapping) {
-      fail(node->items[i], item_path, "must be a mapping, not " + describe(node->items[i]));
+      fail(node->items[i], item_path, "must be a mapping, not " + describe_node(node->items[i]));
       continue;
     }
     SettingsReader reader(node->items[i], std::move(item_path), state_);

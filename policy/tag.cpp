@@ -24,12 +24,6 @@ std::string_view take_number(std::string_view& text) {
   return number;
 }
 
-bool take(std::string_view& text, char c) {
-  if (!text.starts_with(c)) return false;
-  text.remove_prefix(1);
-  return true;
-}
-
 /// Identifiers joined by ".": none empty; in a pre-release no number with a leading zero.
 bool are_identifiers(std::string_view text, bool leading_zeros) {
   while (true) {

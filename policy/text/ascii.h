@@ -1,4 +1,4 @@
-// Classes of characters. ASCII only, in every locale. Pure.
+// Classes of characters, and reading one by one. ASCII only, in every locale. Pure.
 #pragma once
 
 #include <string>
@@ -14,6 +14,14 @@ constexpr bool is_hex(char c) {
   return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 constexpr char to_lower(char c) { return is_upper(c) ? static_cast<char>(c - 'A' + 'a') : c; }
+
+/// Takes `sign` off the front of `text`. \return false, with `text` as it was, where another stands
+/// there
+constexpr bool take(std::string_view& text, char sign) {
+  if (!text.starts_with(sign)) return false;
+  text.remove_prefix(1);
+  return true;
+}
 
 /// Upper-case letters made lower.
 inline std::string lower_case(std::string_view text) {

@@ -19,12 +19,6 @@ std::optional<int> take_two(std::string_view& text, int most) {
   return number <= most ? std::optional(number) : std::nullopt;
 }
 
-bool take(std::string_view& text, char sign) {
-  if (!text.starts_with(sign)) return false;
-  text.remove_prefix(1);
-  return true;
-}
-
 /// "Z", "+01:00"; the whole text.
 std::optional<std::chrono::minutes> read_offset(std::string_view text) {
   if (text == "Z" || text == "z") return std::chrono::minutes(0);

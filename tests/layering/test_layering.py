@@ -113,6 +113,42 @@ def test_every_source_stands_in_a_room():
     )
 
 
+def declared(text, unnamed):
+    """Names at the top level of a file, in its unnamed namespaces or outside, as clang-format lays them out."""
+    inside = False
+    for line in text.splitlines():
+        if line == "namespace {":
+            inside = True
+        elif line.startswith("}  // namespace"):
+            inside = False
+        elif inside == unnamed and line[:1].isalpha() and not line.startswith(("using ", "namespace ")):
+            found = re.match(r"(?:struct|class|enum(?: class)?) (\w+)", line) or re.match(
+                r"[^=({]*?(?<!::)\b(\w+)\s*[(={\[;]", line
+            )
+            if found:
+                yield found[1]
+
+
+def test_names_in_unnamed_namespaces_are_unique_in_a_room():
+    """The release build compiles the files of a room together: two helpers of one name would collide,
+    or, worse, become overloads of each other. Rules are compiled alone, so all have their evaluate()."""
+    seen = {
+        (room_of(name), found): name
+        for name, text in sources()
+        if name.endswith(".h")
+        for found in declared(text, unnamed=False)
+    }
+    problems = []
+    for name, text in sources():
+        if not name.endswith(".cpp") or name.startswith("policy/rules/"):
+            continue
+        for found in set(declared(text, unnamed=True)):
+            first = seen.setdefault((room_of(name), found), name)
+            if first not in (name, name.removesuffix(".cpp") + ".h"):
+                problems.append(f"{name}: {found} is also declared in {first}: rename one of the two")
+    fail_with(problems)
+
+
 def test_rooms_use_only_rooms_that_stand_below_them():
     """Each room may use those above it in CMakeLists.txt, which are built first: so there is no ring."""
     seen, problems = [], []

@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t kShownKeyBytes = 64;
 
 /// A key as people may see it: short and printable.
-std::string shown(std::string_view key) {
+std::string shown_key(std::string_view key) {
   std::string out = policy::escape(key.substr(0, kShownKeyBytes));
   if (key.size() > kShownKeyBytes) out += "...";
   return out;
@@ -269,7 +269,7 @@ bool ReviewSax::duplicate_key(std::size_t first) {
   keys_.resize(first);
   const std::string place = path();
   error_ = ReadError{ReadErrorCode::kDuplicateKey,
-                     "duplicate key \"" + shown(key) + "\" at byte " + std::to_string(offset) +
+                     "duplicate key \"" + shown_key(key) + "\" at byte " + std::to_string(offset) +
                          (place.empty() ? "" : " in " + place) + ". Keep one of the two",
                      place};
   return false;
@@ -321,9 +321,9 @@ std::string ReviewSax::path() const {
     const std::string_view key = keys_[next_key - 1].text;
     if (is_plain(key)) {
       if (!out.empty()) out += ".";
-      out += shown(key);
+      out += shown_key(key);
     } else {
-      out += "[" + shown(key) + "]";
+      out += "[" + shown_key(key) + "]";
     }
   }
   return out;

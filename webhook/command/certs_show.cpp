@@ -24,7 +24,7 @@ namespace belay::webhook::command {
 namespace {
 
 constexpr std::chrono::days kExpirySoon{14};
-constexpr std::string_view kStandardInput = "-";
+constexpr std::string_view kStandardInputPath = "-";
 
 certs::TimePoint now() { return std::chrono::system_clock::now(); }
 
@@ -95,7 +95,7 @@ std::string use_of(const certs::CertificateFacts& facts, const certs::Holding& h
   return "";
 }
 
-void print_text(const Show& show, std::ostream& out) {
+void print_shown(const Show& show, std::ostream& out) {
   for (const Shown& shown : show.places) {
     for (const certs::CertificateFacts& facts : shown.certificates) {
       out << fmt::format("{}  {}\n", shown.place, facts.is_ca ? "CA certificate" : "certificate");
@@ -114,7 +114,7 @@ void print_text(const Show& show, std::ostream& out) {
   }
 }
 
-void print_json(const Show& show, std::ostream& out) {
+void print_shown_json(const Show& show, std::ostream& out) {
   for (const Shown& shown : show.places) {
     for (const certs::CertificateFacts& facts : shown.certificates) {
       const auto seconds = [](certs::TimePoint time) {
@@ -144,7 +144,7 @@ bool is_directory(const std::string& path) {
 }
 
 std::expected<std::string, certs::Error> read_text(const std::string& path, std::istream& in) {
-  if (path != kStandardInput) return certificates::read_pem_file(path);
+  if (path != kStandardInputPath) return certificates::read_pem_file(path);
   auto text = read_standard_input(in);
   if (!text) return std::unexpected(certs::Error{text.error()});
   return std::move(*text);
@@ -205,7 +205,7 @@ int show_secret(const kube::Object& secret, const CertsShowOptions& options, Str
       complain(fits.error().message);
     }
   }
-  (options.output == "json" ? print_json : print_text)(show, streams.out);
+  (options.output == "json" ? print_shown_json : print_shown)(show, streams.out);
   return good && all_valid(show) ? kExitClean : kExitFindings;
 }
 
@@ -248,12 +248,12 @@ int run_certs_show(const CertsShowOptions& options, Streams& streams) {
     const auto text = read_text(path, streams.in);
     if (!text) return fail_certs(streams, text.error().message);
     if (const auto secret = read_secret(*text)) return show_secret(*secret, options, streams);
-    const std::string place = path == kStandardInput ? "standard input" : path;
+    const std::string place = path == kStandardInputPath ? "standard input" : path;
     auto read = certs::read_certificates(*text);
     if (!read) return fail_certs(streams, fmt::format("{}: {}", place, read.error().message));
     show.places.push_back({place, std::move(*read)});
   }
-  (options.output == "json" ? print_json : print_text)(show, streams.out);
+  (options.output == "json" ? print_shown_json : print_shown)(show, streams.out);
   return all_valid(show) ? kExitClean : kExitFindings;
 }
 

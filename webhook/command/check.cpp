@@ -70,7 +70,7 @@ struct Resolving {
 /// digest; further than that nothing leads.
 constexpr int kRounds = 4;
 
-std::string problem_of(const CheckOptions& options) {
+std::string check_problem(const CheckOptions& options) {
   const RegistryOptions& registries = options.registries;
   if (options.resolve && registries.registries.empty()) {
     return "--resolve asks the registries of --registries and no other: give --registries FILE";
@@ -172,7 +172,7 @@ int run_check(const CheckOptions& options, Streams& streams) {
                    "input\nTry: belay check --help\n";
     return kExitError;
   }
-  if (const std::string problem = problem_of(options); !problem.empty()) {
+  if (const std::string problem = check_problem(options); !problem.empty()) {
     streams.err << "belay check: " << problem << "\nTry: belay check --help\n";
     return kExitError;
   }

@@ -40,7 +40,7 @@ nlohmann::ordered_json text_or_null(std::string_view text) {
   return text.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(text);
 }
 
-void print_json(std::string_view input, const Parsed& parsed, Streams& streams) {
+void print_parsed(std::string_view input, const Parsed& parsed, Streams& streams) {
   nlohmann::ordered_json line;
   line["input"] = input;
   line["valid"] = parsed.has_value();
@@ -165,7 +165,7 @@ int run_image(const ImageOptions& options, Streams& streams) {
   const auto one = [&](std::string_view input) {
     const Parsed parsed = policy::parse_image_reference(input);
     if (!parsed) status = kExitFindings;
-    if (json) return print_json(input, parsed, streams);
+    if (json) return print_parsed(input, parsed, streams);
     if (!first) streams.out << '\n';
     first = false;
     if (parsed) return explain(*parsed, style, streams.out);

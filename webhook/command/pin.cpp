@@ -79,8 +79,8 @@ int refuse_to_ask(const check::Questions& questions, Streams& streams) {
   return kExitError;
 }
 
-check::Answers ask(const check::Questions& questions, const RegistryAccess& access,
-                   const MakeReader& make_reader, Streams& streams) {
+check::Answers ask_registries(const check::Questions& questions, const RegistryAccess& access,
+                              const MakeReader& make_reader, Streams& streams) {
   if (questions.empty()) return {};
   const auto reader = make_reader(access.registries, patient_options());
   registry::Resolver resolver(*reader, registry::ResolverOptions());
@@ -130,7 +130,7 @@ void give_out(const PinOptions& options, std::span<PinFile> files, bool as_text,
   }
 }
 
-std::string problem_of(const PinOptions& options, const std::vector<std::string>& paths) {
+std::string pin_problem(const PinOptions& options, const std::vector<std::string>& paths) {
   if (paths.empty()) return "nothing to pin: give -f FILE, -f DIR, or -f - for standard input";
   if (static_cast<int>(options.write) + static_cast<int>(options.check) +
           static_cast<int>(options.diff) >
@@ -147,7 +147,7 @@ std::string problem_of(const PinOptions& options, const std::vector<std::string>
 
 int run_pin(const PinOptions& options, const MakeReader& make_reader, Streams& streams) {
   const std::vector<std::string> paths = options.manifests.all();
-  if (const std::string problem = problem_of(options, paths); !problem.empty()) {
+  if (const std::string problem = pin_problem(options, paths); !problem.empty()) {
     return refuse(streams, problem);
   }
   const auto extra = read_extra_templates(options.judging, streams);
@@ -183,7 +183,7 @@ int run_pin(const PinOptions& options, const MakeReader& make_reader, Streams& s
   const bool may_ask = !options.registries.registries.empty();
   if (!may_ask && !options.check && !questions.empty()) return refuse_to_ask(questions, streams);
   const check::Answers answers =
-      may_ask ? ask(questions, *access, make_reader, streams) : check::Answers{};
+      may_ask ? ask_registries(questions, *access, make_reader, streams) : check::Answers{};
   for (PinFile& file : files) {
     decide(file, answers);
     add_problems(file, run.errors);

@@ -87,7 +87,7 @@ bool is_told(const PinnedImage& image, bool check) {
   return false;
 }
 
-Json text_or_null(std::string_view text) { return text.empty() ? Json(nullptr) : Json(text); }
+Json json_or_null(std::string_view text) { return text.empty() ? Json(nullptr) : Json(text); }
 
 Json image_json(const PinnedImage& image, bool check) {
   const check::ImageScalar& scalar = *image.scalar;
@@ -99,15 +99,15 @@ Json image_json(const PinnedImage& image, bool check) {
               {"column", scalar.place.column},
               {"image", scalar.image},
               {"status", name_of(status)},
-              {"digest", text_or_null(image.digest)},
-              {"problem", text_or_null(image.problem)},
+              {"digest", json_or_null(image.digest)},
+              {"problem", json_or_null(image.problem)},
               {"uses", Json::array()}};
   for (const check::ImageUse& use : scalar.uses) {
     out["uses"].push_back({{"kind", use.kind},
                            {"namespace", use.ns},
                            {"name", use.name},
                            {"field", use.field},
-                           {"container", text_or_null(use.container)}});
+                           {"container", json_or_null(use.container)}});
   }
   return out;
 }

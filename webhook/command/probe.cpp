@@ -24,7 +24,7 @@ namespace {
 /// An image that no registry has, so that nothing is pulled should somebody drop the dry run.
 constexpr std::string_view kImage = "belay.invalid/probe:latest";
 constexpr std::string_view kWebhook = "validate.belay.dev";
-constexpr std::chrono::seconds kDeadline{30};
+constexpr std::chrono::seconds kProbeDeadline{30};
 
 // What becomes of the pod: by policies of mode enforce, of mode warn, and of mode audit or none.
 constexpr std::string_view kDenied = "denied";
@@ -74,14 +74,14 @@ bool is_ours(std::string_view warning) {
 }
 
 /// Asks. \return what was seen, or why nobody could be asked
-std::expected<Seen, std::string> ask(const ProbeOptions& options) {
+std::expected<Seen, std::string> ask_server(const ProbeOptions& options) {
   const auto connection = kube::usual_connection(options.kubeconfig);
   if (!connection) return std::unexpected(connection.error());
   kube::ApiClient api(*connection, "belay/" BELAY_VERSION);
   const auto answer = api.create_and_hear(
       fmt::format("/api/v1/namespaces/{}/pods?dryRun=All&fieldManager=belay-probe",
                   options.namespace_name),
-      probe_pod(), kDeadline);
+      probe_pod(), kProbeDeadline);
   if (!answer) {
     const std::string& message = answer.error().message;
     const bool denied = message.find(kWebhook) != std::string::npos &&
@@ -110,7 +110,7 @@ std::string explained(std::string_view verdict, std::string_view namespace_name)
 }
 
 int run_probe(const ProbeOptions& options, Streams& streams) {
-  const auto seen = ask(options);
+  const auto seen = ask_server(options);
   if (!seen) {
     streams.err << fmt::format("belay probe: {}\n", seen.error());
     return kExitError;

@@ -118,7 +118,7 @@ std::string choice_problem(std::string text) {
                      text.substr(value + 2, set - value - 2), choices);
 }
 
-std::string problem_of(const CLI::ParseError& error, const CLI::App& app) {
+std::string parse_problem(const CLI::ParseError& error, const CLI::App& app) {
   if (dynamic_cast<const CLI::ConversionError*>(&error) != nullptr) {
     return conversion_problem(error.what(), app);
   }
@@ -213,7 +213,7 @@ int run_command(std::string_view program, const Command& command,
     return delivered(kExitClean, fmt::format("{} {}", program, fmt::join(path, " ")), streams);
   } catch (const CLI::ParseError& error) {
     const CLI::App& sub = innermost(app, path);
-    problem = problem_of(error, sub);
+    problem = parse_problem(error, sub);
     // An unknown word explains more than what is missing without it.
     if (!first_extra(sub).empty()) problem.clear();
   }

@@ -21,7 +21,7 @@ using policy::Node;
 constexpr std::size_t kMaxFile = std::size_t{4} << 20U;
 
 /// What is wrong with a kubeconfig; ends in this file.
-struct Fault {
+struct KubeconfigFault {
   std::string message;
 };
 
@@ -32,28 +32,30 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
 }
 
-/// \throws Fault
+/// \throws KubeconfigFault
 std::string file_text(const std::string& path) {
   auto text = read_file(AT_FDCWD, path, kMaxFile);
   if (!text) {
-    throw Fault{fmt::format("cannot read {}: {}", path,
-                            std::error_code(text.error(), std::generic_category()).message())};
+    throw KubeconfigFault{
+        fmt::format("cannot read {}: {}", path,
+                    std::error_code(text.error(), std::generic_category()).message())};
   }
   return *std::move(text);
 }
 
-/// A kubeconfig while it is read. Every function throws Fault.
+/// A kubeconfig while it is read. Every function throws KubeconfigFault.
 class Kubeconfig {
  public:
   explicit Kubeconfig(const std::string& path)
       : path_(path), folder_(std::filesystem::path(path).parent_path()) {
     auto documents = policy::read_documents(file_text(path));
     if (!documents) {
-      throw Fault{fmt::format("{}:{}:{}: {}", path, documents.error().position.line,
-                              documents.error().position.column, documents.error().message)};
+      throw KubeconfigFault{fmt::format("{}:{}:{}: {}", path, documents.error().position.line,
+                                        documents.error().position.column,
+                                        documents.error().message)};
     }
     if (documents->size() != 1 || documents->front().root.kind != Node::Kind::kMapping) {
-      throw Fault{fmt::format("{} is not a kubeconfig", path)};
+      throw KubeconfigFault{fmt::format("{} is not a kubeconfig", path)};
     }
     root_ = std::move(documents->front().root);
   }
@@ -70,14 +72,15 @@ class Kubeconfig {
         return *value;
       }
     }
-    throw Fault{fmt::format("{} has no {} \"{}\"", path_, inside, name)};
+    throw KubeconfigFault{fmt::format("{} has no {} \"{}\"", path_, inside, name)};
   }
 
   std::string text(const Node& node, std::string_view key) const {
     const Node* const value = node.find(key);
     if (value == nullptr || value->kind == Node::Kind::kNull) return {};
     if (value->kind != Node::Kind::kScalar) {
-      throw Fault{fmt::format("{}:{}: {} is not a string", path_, value->position.line, key)};
+      throw KubeconfigFault{
+          fmt::format("{}:{}: {} is not a string", path_, value->position.line, key)};
     }
     return value->text;
   }
@@ -88,7 +91,7 @@ class Kubeconfig {
     const std::string data_key = fmt::format("{}-data", key);
     if (const std::string data = text(node, data_key); !data.empty()) {
       auto decoded = policy::base64_decode(data);
-      if (!decoded) throw Fault{fmt::format("{}: {} is not base64", path_, data_key)};
+      if (!decoded) throw KubeconfigFault{fmt::format("{}: {} is not base64", path_, data_key)};
       return checked(*std::move(decoded), data_key);
     }
     const std::string file = text(node, key);
@@ -101,7 +104,7 @@ class Kubeconfig {
  private:
   std::string checked(std::string pem, const std::string& where) const {
     if (!pem.contains("-----BEGIN ")) {
-      throw Fault{fmt::format("{}: {} holds no PEM text", path_, where)};
+      throw KubeconfigFault{fmt::format("{}: {} holds no PEM text", path_, where)};
     }
     return pem;
   }
@@ -132,8 +135,9 @@ void refuse(const Kubeconfig& file, const Node& node, std::string_view whose,
     if (value == nullptr || value->kind == Node::Kind::kNull) continue;
     const std::string name =
         value->kind == Node::Kind::kMapping ? file.text(*value, "name") : std::string();
-    throw Fault{fmt::format("{}: {} has {}{}, which is not supported: {}", file.path(), whose, key,
-                            name.empty() ? "" : fmt::format(" \"{}\"", name), why)};
+    throw KubeconfigFault{fmt::format("{}: {} has {}{}, which is not supported: {}", file.path(),
+                                      whose, key, name.empty() ? "" : fmt::format(" \"{}\"", name),
+                                      why)};
   }
 }
 
@@ -144,7 +148,7 @@ void read_cluster(const Kubeconfig& file, const std::string& name, Connection& c
   if (const Node* const skip = cluster.find("insecure-skip-tls-verify");
       skip != nullptr && skip->kind != Node::Kind::kNull &&
       !(skip->is_bool() && !skip->bool_value())) {
-    throw Fault{
+    throw KubeconfigFault{
         fmt::format("{}: {} sets insecure-skip-tls-verify, which belay refuses: anyone on the way "
                     "could take its token. Give certificate-authority instead",
                     file.path(), whose)};
@@ -152,14 +156,15 @@ void read_cluster(const Kubeconfig& file, const std::string& name, Connection& c
   connection.server = file.text(cluster, "server");
   while (connection.server.ends_with('/')) connection.server.pop_back();
   if (!connection.server.starts_with("https://")) {
-    throw Fault{fmt::format("{}: {} has the server \"{}\"; belay needs https://", file.path(),
-                            whose, connection.server)};
+    throw KubeconfigFault{fmt::format("{}: {} has the server \"{}\"; belay needs https://",
+                                      file.path(), whose, connection.server)};
   }
   connection.server_name = file.text(cluster, "tls-server-name");
   connection.ca_pem = file.pem(cluster, "certificate-authority");
   if (connection.ca_pem.empty()) {
-    throw Fault{fmt::format("{}: {} has no certificate-authority; belay trusts no other authority",
-                            file.path(), whose)};
+    throw KubeconfigFault{
+        fmt::format("{}: {} has no certificate-authority; belay trusts no other authority",
+                    file.path(), whose)};
   }
 }
 
@@ -168,7 +173,7 @@ void read_user(const Kubeconfig& file, const std::string& name, Connection& conn
   const std::string whose = fmt::format("user \"{}\"", name);
   if (const Node* const plugin = user.find("exec");
       plugin != nullptr && plugin->kind != Node::Kind::kNull) {
-    throw Fault{fmt::format(
+    throw KubeconfigFault{fmt::format(
         "{}: {} signs in with the exec plugin \"{}\", which is not supported: belay starts no "
         "programs. Use a token (kubectl create token), a token file or a client certificate",
         file.path(), whose, file.text(*plugin, "command"))};
@@ -177,28 +182,28 @@ void read_user(const Kubeconfig& file, const std::string& name, Connection& conn
   connection.client_cert_pem = file.pem(user, "client-certificate");
   connection.client_key_pem = file.pem(user, "client-key");
   if (connection.client_cert_pem.empty() != connection.client_key_pem.empty()) {
-    throw Fault{fmt::format("{}: {} has only one of client-certificate and client-key", file.path(),
-                            whose)};
+    throw KubeconfigFault{fmt::format("{}: {} has only one of client-certificate and client-key",
+                                      file.path(), whose)};
   }
   connection.token = trimmed(file.text(user, "token"));
   if (const std::string token_file = file.text(user, "tokenFile"); !token_file.empty()) {
     connection.token_file = file.resolved(token_file);
     if (trimmed(file_text(connection.token_file)).empty()) {
-      throw Fault{fmt::format("{} is empty", connection.token_file)};
+      throw KubeconfigFault{fmt::format("{} is empty", connection.token_file)};
     }
   }
   if (connection.token.empty() && connection.token_file.empty() &&
       connection.client_cert_pem.empty()) {
-    throw Fault{fmt::format("{}: {} has neither token, tokenFile nor client-certificate",
-                            file.path(), whose)};
+    throw KubeconfigFault{fmt::format("{}: {} has neither token, tokenFile nor client-certificate",
+                                      file.path(), whose)};
   }
 }
 
-/// \throws Fault
+/// \throws KubeconfigFault
 Connection from_kubeconfig(const std::string& path, const std::string& wanted) {
   const Kubeconfig file(path);
   const std::string name = wanted.empty() ? file.root_text("current-context") : wanted;
-  if (name.empty()) throw Fault{fmt::format("{} has no current-context", path)};
+  if (name.empty()) throw KubeconfigFault{fmt::format("{} has no current-context", path)};
   const Node& context = file.entry("contexts", "context", name);
   Connection connection;
   connection.namespace_name = file.text(context, "namespace");
@@ -212,12 +217,12 @@ std::string_view environment(const char* name) {
   return value == nullptr ? "" : value;
 }
 
-/// \throws Fault
+/// \throws KubeconfigFault
 Connection from_pod(const std::string& root) {
   const std::string_view host = environment("KUBERNETES_SERVICE_HOST");
   const std::string_view port = environment("KUBERNETES_SERVICE_PORT");
   if (host.empty() || port.empty()) {
-    throw Fault{
+    throw KubeconfigFault{
         "not in a pod: KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set. "
         "Outside of a cluster, name a kubeconfig with --kubeconfig"};
   }
@@ -229,10 +234,10 @@ Connection from_pod(const std::string& root) {
     connection.ca_pem = file_text(folder + "/ca.crt");
     connection.token_file = folder + "/token";
     if (trimmed(file_text(connection.token_file)).empty()) {
-      throw Fault{connection.token_file + " is empty"};
+      throw KubeconfigFault{connection.token_file + " is empty"};
     }
-  } catch (const Fault& fault) {
-    throw Fault{fmt::format(
+  } catch (const KubeconfigFault& fault) {
+    throw KubeconfigFault{fmt::format(
         "{}. The pod has no ServiceAccount token mounted; see automountServiceAccountToken",
         fault.message)};
   }
@@ -248,7 +253,7 @@ Connection from_pod(const std::string& root) {
 std::expected<Connection, std::string> in_cluster_connection(const std::string& root) {
   try {
     return from_pod(root);
-  } catch (const Fault& fault) {
+  } catch (const KubeconfigFault& fault) {
     return std::unexpected(fault.message);
   }
 }
@@ -257,7 +262,7 @@ std::expected<Connection, std::string> kubeconfig_connection(const std::string& 
                                                              const std::string& context) {
   try {
     return from_kubeconfig(path, context);
-  } catch (const Fault& fault) {
+  } catch (const KubeconfigFault& fault) {
     return std::unexpected(fault.message);
   }
 }

@@ -8,7 +8,7 @@ namespace {
 
 using nlohmann::json;
 
-std::string text_of(const json& spec, const char* key) {
+std::string text_or_empty(const json& spec, const char* key) {
   const auto found = spec.find(key);
   return found != spec.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
@@ -28,10 +28,10 @@ std::expected<LeaseRecord, std::string> read_lease(std::string_view text) {
   LeaseRecord record;
   const auto spec = lease.find("spec");
   if (spec == lease.end() || !spec->is_object()) return record;  // as the chart ships it
-  record.holder = text_of(*spec, "holderIdentity");
+  record.holder = text_or_empty(*spec, "holderIdentity");
   record.duration = std::chrono::seconds(number_of(*spec, "leaseDurationSeconds"));
-  record.acquire_time = text_of(*spec, "acquireTime");
-  record.renew_time = text_of(*spec, "renewTime");
+  record.acquire_time = text_or_empty(*spec, "acquireTime");
+  record.renew_time = text_or_empty(*spec, "renewTime");
   record.transitions = number_of(*spec, "leaseTransitions");
   return record;
 }

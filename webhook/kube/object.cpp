@@ -23,13 +23,13 @@ constexpr std::pair<std::string_view, Type> kTypes[] = {{"ADDED", Type::kAdded},
                                                         {"ERROR", Type::kError}};
 
 /// What is wrong with an answer; ends in this file.
-struct Fault {
+struct ObjectFault {
   std::string message;
 };
 
 json parse(std::string_view text) {
   json value = json::parse(text.begin(), text.end(), nullptr, false);
-  if (!value.is_object()) throw Fault{"the API server's answer is not a JSON object"};
+  if (!value.is_object()) throw ObjectFault{"the API server's answer is not a JSON object"};
   return value;
 }
 
@@ -44,7 +44,7 @@ const json& member(const json& object, std::string_view key) {
 std::string text_of(const json& object, std::string_view key) {
   const json& value = member(object, key);
   if (value.is_null()) return {};
-  if (!value.is_string()) throw Fault{fmt::format("{} is not a string", key)};
+  if (!value.is_string()) throw ObjectFault{fmt::format("{} is not a string", key)};
   return value.get<std::string>();
 }
 
@@ -52,10 +52,10 @@ std::string text_of(const json& object, std::string_view key) {
 Words words_of(const json& object, std::string_view key) {
   const json& map = member(object, key);
   if (map.is_null()) return {};
-  if (!map.is_object()) throw Fault{fmt::format("{} is not an object", key)};
+  if (!map.is_object()) throw ObjectFault{fmt::format("{} is not an object", key)};
   Words words;
   for (const auto& [name, value] : map.items()) {
-    if (!value.is_string()) throw Fault{fmt::format("{}[{}] is not a string", key, name)};
+    if (!value.is_string()) throw ObjectFault{fmt::format("{}[{}] is not a string", key, name)};
     words.emplace(name, value.get<std::string>());
   }
   return words;
@@ -64,7 +64,7 @@ Words words_of(const json& object, std::string_view key) {
 /// \param kind  of a list's items, which do not say it themselves: "ConfigMap"
 Object object_of(const json& value, std::string_view kind) {
   const json& metadata = member(value, "metadata");
-  if (!metadata.is_object()) throw Fault{"an object without metadata"};
+  if (!metadata.is_object()) throw ObjectFault{"an object without metadata"};
   Object object{.namespace_name = text_of(metadata, "namespace"),
                 .name = text_of(metadata, "name"),
                 .uid = text_of(metadata, "uid"),
@@ -77,7 +77,7 @@ Object object_of(const json& value, std::string_view kind) {
     object.data = words_of(value, "data");
     for (auto& [key, encoded] : object.data) {
       auto bytes = policy::base64_decode(encoded);
-      if (!bytes) throw Fault{fmt::format("data[{}] of a Secret is not base64", key)};
+      if (!bytes) throw ObjectFault{fmt::format("data[{}] of a Secret is not base64", key)};
       encoded = *std::move(bytes);
     }
   }
@@ -86,7 +86,7 @@ Object object_of(const json& value, std::string_view kind) {
 
 Object named_object_of(const json& value, std::string_view kind) {
   Object object = object_of(value, kind);
-  if (object.name.empty()) throw Fault{"an object without metadata.name"};
+  if (object.name.empty()) throw ObjectFault{"an object without metadata.name"};
   return object;
 }
 
@@ -96,7 +96,8 @@ WatchEvent event_of(const json& line) {
   WatchEvent event;
   const auto* const row =
       std::ranges::find(kTypes, type, &std::pair<std::string_view, Type>::first);
-  if (row == std::end(kTypes)) throw Fault{fmt::format("an event of unknown type \"{}\"", type)};
+  if (row == std::end(kTypes))
+    throw ObjectFault{fmt::format("an event of unknown type \"{}\"", type)};
   event.type = row->second;
   if (event.type == Type::kError) {
     const json& code = member(value, "code");
@@ -104,7 +105,8 @@ WatchEvent event_of(const json& line) {
     event.message = text_of(value, "message");
   } else if (event.type == Type::kBookmark) {
     event.object.resource_version = object_of(value, {}).resource_version;
-    if (event.object.resource_version.empty()) throw Fault{"a bookmark without resourceVersion"};
+    if (event.object.resource_version.empty())
+      throw ObjectFault{"a bookmark without resourceVersion"};
   } else {
     event.object = named_object_of(value, text_of(value, "kind"));
   }
@@ -116,15 +118,15 @@ ObjectList list_of(const json& value) {
   constexpr std::string_view kSuffix = "List";
   if (kind.ends_with(kSuffix)) kind.resize(kind.size() - kSuffix.size());
   const json& metadata = member(value, "metadata");
-  if (!metadata.is_object()) throw Fault{"a list without metadata"};
+  if (!metadata.is_object()) throw ObjectFault{"a list without metadata"};
   ObjectList list{.items = {},
                   .resource_version = text_of(metadata, "resourceVersion"),
                   .continue_token = text_of(metadata, "continue")};
-  if (list.resource_version.empty()) throw Fault{"a list without resourceVersion"};
-  if (!value.contains("items")) throw Fault{"a list without items"};
+  if (list.resource_version.empty()) throw ObjectFault{"a list without resourceVersion"};
+  if (!value.contains("items")) throw ObjectFault{"a list without items"};
   const json& items = member(value, "items");
   if (items.is_null()) return list;
-  if (!items.is_array()) throw Fault{"items is not an array"};
+  if (!items.is_array()) throw ObjectFault{"items is not an array"};
   list.items.reserve(items.size());
   for (const json& item : items) list.items.push_back(named_object_of(item, kind));
   return list;
@@ -136,7 +138,7 @@ auto guarded(std::string_view text, Read read)
     -> std::expected<decltype(read(std::declval<const json&>())), std::string> {
   try {
     return read(parse(text));
-  } catch (const Fault& fault) {
+  } catch (const ObjectFault& fault) {
     return std::unexpected(fault.message);
   } catch (const json::exception& error) {
     return std::unexpected(std::string(error.what()));

@@ -18,7 +18,7 @@ namespace belay::webhook::kube {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using Kind = WatchEventReport::Kind;
+using Report = WatchEventReport::Kind;
 using std::chrono::milliseconds;
 
 /// In the order of WatchName.
@@ -105,7 +105,7 @@ class Watch::Loop {
   std::string query(std::string_view rest) const;
   Object wanted(Object object) const;
   void heard() { heard_at_ = Clock::now(); }
-  void report(Kind kind, std::string_view problem = {}, milliseconds retry_in = {}) const {
+  void report(Report kind, std::string_view problem = {}, milliseconds retry_in = {}) const {
     if (report_) report_({kind, options_.name, problem, retry_in});
   }
   /// How long to wait after so many failures in a row: doubled each time, of which a random half.
@@ -165,7 +165,7 @@ void Watch::Loop::run(const std::stop_token& stop) {
     }
 
     if (outcome.what == What::kDone) {
-      report(listing ? Kind::kListed : Kind::kEnded);
+      report(listing ? Report::kListed : Report::kEnded);
       continue;
     }
     if (!listing && outcome.what == What::kFailed && outcome.answered &&
@@ -182,7 +182,8 @@ void Watch::Loop::run(const std::stop_token& stop) {
       ++failures_;
       wait = backoff(outcome.wait);
     }
-    report(outcome.what == What::kExpired ? Kind::kExpired : Kind::kFailed, outcome.problem, wait);
+    report(outcome.what == What::kExpired ? Report::kExpired : Report::kFailed, outcome.problem,
+           wait);
     sleep(wait, stop);
   }
 }

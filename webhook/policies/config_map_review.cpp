@@ -60,7 +60,8 @@ bool brings_policies(const admission::Review& review) {
          !(holds_policies(object.old_labels) && policies_unchanged(review));
 }
 
-ConfigMapPolicies read(const admission::Review& review, const std::vector<policy::Label>& data) {
+ConfigMapPolicies read_review(const admission::Review& review,
+                              const std::vector<policy::Label>& data) {
   ConfigMapData texts;
   for (const policy::Label& entry : data) texts.emplace(entry.key, entry.value);
   return read_policy_config_map(review.workload.namespace_name, review.workload.name, texts);
@@ -124,7 +125,7 @@ void warn(admission::ConfigMapAnswer& answer, std::string_view text) {
 /// Tells of the policies that end with what becomes of the ConfigMap.
 void warn_of_the_end(const admission::Review& review, std::string_view cause,
                      admission::ConfigMapAnswer& answer) {
-  for (const auto& [key, policy] : read(review, review.old_data).by_key) {
+  for (const auto& [key, policy] : read_review(review, review.old_data).by_key) {
     std::string text = "policy \"" + policy.name + "\" no longer applies: ConfigMap ";
     warn(answer, text.append(review.workload.display_name()).append(" ").append(cause));
   }
@@ -149,7 +150,7 @@ admission::ConfigMapAnswer review_config_map(const admission::Review& review,
   if (review.operation == admission::Operation::kDelete) {
     if (holds_policies(object.old_labels)) warn_of_the_end(review, "is deleted", answer);
   } else if (holds_policies(object.labels)) {
-    const ConfigMapPolicies found = read(review, review.data);
+    const ConfigMapPolicies found = read_review(review, review.data);
     if (!found.problems.empty() && brings_policies(review)) {
       refuse(review, found.problems, answer);
       return answer;

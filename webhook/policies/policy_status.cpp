@@ -11,7 +11,7 @@ namespace {
 /// Room for "and N more lines" behind what fits.
 constexpr std::size_t kRoomForMore = 32;
 
-std::string_view key_of(const PolicyProblem& problem) {
+std::string_view config_map_key_of(const PolicyProblem& problem) {
   std::string_view file = problem.file;
   if (!file.starts_with("data[") || !file.ends_with(']')) return {};
   file.remove_prefix(std::string_view("data[").size());
@@ -63,7 +63,7 @@ std::string bounded(const std::vector<std::string>& lines) {
 std::string status_text(const ConfigMapVerdict& verdict) {
   std::vector<std::string> lines;
   for (const PolicyProblem& problem : verdict.problems) {
-    const std::string key(key_of(problem));
+    const std::string key(config_map_key_of(problem));
     const auto found = verdict.in_force.find(key);
     if (found == verdict.in_force.end()) {
       if (!key.empty()) lines.emplace_back("invalid, not in force:");

@@ -29,7 +29,7 @@ std::string dump(const json& value) {
   return value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-std::string annotation_of(const ConfigMapStatus& status) {
+std::string status_annotation_of(const ConfigMapStatus& status) {
   return dump({{"apiVersion", "v1"},
                {"kind", "ConfigMap"},
                {"metadata",
@@ -234,7 +234,7 @@ class PolicyStatusWriter::Impl {
     const auto annotation =
         api_.patch(fmt::format("/api/v1/namespaces/{}/configmaps/{}?fieldManager=belay&force=true",
                                status.namespace_name, status.name),
-                   kube::PatchType::kApply, annotation_of(status), options_.deadline);
+                   kube::PatchType::kApply, status_annotation_of(status), options_.deadline);
     if (!annotation) return annotation.error();
     return std::nullopt;
   }

@@ -12,7 +12,7 @@
 namespace belay::webhook::registry {
 namespace {
 
-constexpr std::size_t kMaxHeader = 8'192;
+constexpr std::size_t kMaxChallengeHeader = 8'192;
 constexpr std::size_t kMaxChallenges = 16;
 
 bool is_token_sign(char c) {
@@ -161,7 +161,7 @@ bool has_scope(std::string_view query) {
 
 std::vector<Challenge> read_challenges(std::string_view value) {
   std::vector<Challenge> challenges;
-  if (value.size() > kMaxHeader) return challenges;
+  if (value.size() > kMaxChallengeHeader) return challenges;
   Reader reader(value);
   for (reader.skip_separators(); !reader.at_end(); reader.skip_separators()) {
     const std::string scheme = policy::lower_case(reader.take_token());

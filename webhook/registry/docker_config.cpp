@@ -17,7 +17,8 @@ using nlohmann::json;
 constexpr std::size_t kMaxConfig = std::size_t{1} << 20U;
 constexpr std::size_t kMaxEntries = 1'000;
 /// Names under which Docker's tools have kept credentials for Docker Hub.
-constexpr std::string_view kDockerHub[] = {"index.docker.io", "docker.io", "registry-1.docker.io"};
+constexpr std::string_view kDockerHubHosts[] = {"index.docker.io", "docker.io",
+                                                "registry-1.docker.io"};
 
 /// "https://registry.corp:5000/v2/team" -> host "registry.corp:5000", path "team" (Kubernetes'
 /// DockerConfigKeyring.Add: a scheme goes, and so does the API's version in front of a path).
@@ -27,7 +28,7 @@ std::pair<std::string, std::string> place_of(std::string_view key) {
   }
   const std::size_t slash = std::min(key.find('/'), key.size());
   std::string host = policy::lower_case(key.substr(0, slash));
-  if (std::ranges::find(kDockerHub, host) != std::end(kDockerHub)) host = "docker.io";
+  if (std::ranges::find(kDockerHubHosts, host) != std::end(kDockerHubHosts)) host = "docker.io";
   std::string_view path = key.substr(slash);
   for (const std::string_view version : {"/v1/", "/v2/"}) {
     if (path.starts_with(version)) {
@@ -83,7 +84,7 @@ std::string identity_of(const KeyringEntry& entry, std::string_view owner) {
   return certs::sha256_hex(all);
 }
 
-Keyring keyring_of(const json& root, std::string_view owner) {
+Keyring keyring_of_config(const json& root, std::string_view owner) {
   const auto found = root.find("auths");
   const bool older = found == root.end() && !root.contains("credsStore") &&
                      !root.contains("credHelpers") && !root.contains("HttpHeaders");
@@ -110,7 +111,7 @@ Keyring keyring_of(const json& root, std::string_view owner) {
 std::expected<Keyring, std::string> read_docker_config(std::string_view text,
                                                        std::string_view owner) {
   try {
-    return keyring_of(parse_object(text, kMaxConfig), owner);
+    return keyring_of_config(parse_object(text, kMaxConfig), owner);
   } catch (const Fault& fault) {
     return std::unexpected(fault.message);
   }

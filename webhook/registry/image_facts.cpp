@@ -10,7 +10,7 @@ constexpr std::size_t kCheckers = 1;
 constexpr std::size_t kWaitingChecks = 256;
 constexpr std::chrono::seconds kCheckTime{5};
 
-ImageName name_of(const policy::ImageReference& reference) {
+ImageName image_name_of(const policy::ImageReference& reference) {
   return {.registry = std::string(reference.registry),
           .repository = reference.repository(),
           .tag = std::string(reference.tag),
@@ -94,7 +94,7 @@ void ImageFactSource::take_sighting(const admission::ImageQuestion& question,
 bool ImageFactSource::known(const admission::PullIdentity& identity,
                             const admission::ImageQuestion& question, policy::ImageFacts& facts) {
   facts = {};
-  ImageName image = name_of(question.reference);
+  ImageName image = image_name_of(question.reference);
   const policy::ImageNeed& need = question.need;
   if (asks_registry(question, facts)) {
     std::shared_ptr<const Keyring> of_pod;
@@ -124,7 +124,7 @@ bool ImageFactSource::known(const admission::PullIdentity& identity,
 
 std::string ImageFactSource::known_digest(const admission::PullIdentity& identity,
                                           const policy::ImageReference& reference) {
-  ImageName image = name_of(reference);
+  ImageName image = image_name_of(reference);
   if (!image.digest.empty()) return {};
   if (image.tag.empty()) image.tag = "latest";  // what a runtime would pull
   std::shared_ptr<const Keyring> of_pod;
@@ -137,7 +137,7 @@ void ImageFactSource::ask(const admission::PullIdentity& identity,
                           std::chrono::steady_clock::time_point deadline,
                           policy::ImageFacts& facts) {
   facts = {};
-  ImageName image = name_of(question.reference);
+  ImageName image = image_name_of(question.reference);
   const policy::ImageNeed& need = question.need;
   if (asks_registry(question, facts)) {
     const Credentials may = read_credentials(identity, image, deadline);
@@ -171,7 +171,7 @@ void ImageFactSource::admitted(const admission::PullIdentity& identity,
       .digest = std::string(digest),
       .time = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now())};
   if (!reference.has_digest()) return sightings_->saw(repository, reference.tag, sighting);
-  ImageName image = name_of(reference);
+  ImageName image = image_name_of(reference);
   image.digest.clear();
   (void)checkers_.submit(
       [this, asker = Asker(identity), image = std::move(image), repository, sighting] {

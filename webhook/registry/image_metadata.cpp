@@ -36,7 +36,7 @@ std::unexpected<RegistryError> too_much(const Place& place) {
                                            place.registry, kMaxMetadata / 1024)});
 }
 
-std::string key_of(const Place& place, std::string_view what) {
+std::string metadata_key_of(const Place& place, std::string_view what) {
   return cache_key(place.credential.identity, place.registry, place.repository, what);
 }
 
@@ -180,7 +180,7 @@ void MetadataReader::keep(const std::string& key, const Part& part) {
 Asked<MetadataReader::Part> MetadataReader::kept_image(const Place& place,
                                                        const std::string& digest,
                                                        Clock::time_point deadline) {
-  const std::string key = key_of(place, "image " + digest);
+  const std::string key = metadata_key_of(place, "image " + digest);
   if (Part kept = find(key)) return kept;
   const auto read = manifest(place, digest, deadline);
   if (!read) return std::unexpected(read.error());
@@ -193,7 +193,7 @@ Asked<MetadataReader::Part> MetadataReader::kept_artifact(const Place& place,
                                                           const std::string& digest,
                                                           Clock::time_point deadline) {
   // Apart from images: an artifact may be one as well, of which more is known.
-  const std::string key = key_of(place, "artifact " + digest);
+  const std::string key = metadata_key_of(place, "artifact " + digest);
   if (Part kept = find(key)) return kept;
   auto read = manifest(place, digest, deadline);
   auto part = std::make_shared<PlatformMetadata>();

@@ -11,7 +11,7 @@
 namespace belay::webhook::registry {
 namespace {
 
-constexpr std::size_t kMaxHeader = 8'192;
+constexpr std::size_t kMaxLinkHeader = 8'192;
 
 void skip_space(std::string_view& text) {
   text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
@@ -53,7 +53,7 @@ bool relates(std::string_view relations, std::string_view relation) {
 
 std::expected<std::string, std::string> read_next_link(std::string_view value) {
   const auto broken = [] { return std::unexpected("its Link header is invalid"); };
-  if (value.size() > kMaxHeader) return broken();
+  if (value.size() > kMaxLinkHeader) return broken();
   while (true) {
     value.remove_prefix(std::min(value.find_first_not_of(" \t,"), value.size()));
     if (value.empty()) return std::string();

@@ -83,7 +83,7 @@ bool is_name(std::string_view text) {
          });
 }
 
-std::string key_of(const admission::PullIdentity& identity) {
+std::string identity_key_of(const admission::PullIdentity& identity) {
   std::string key = fmt::format("{}\n{}", identity.namespace_name, identity.service_account);
   for (const std::string_view name : identity.pull_secrets) key.append("\n").append(name);
   return key;
@@ -98,7 +98,7 @@ class PullSecrets::Impl {
 
   Shared known(const admission::PullIdentity& identity) {
     const std::lock_guard lock(mutex_);
-    const auto found = kept_.find(key_of(identity));
+    const auto found = kept_.find(identity_key_of(identity));
     return found != kept_.end() && now_() - found->second.read < kLife ? found->second.keyring
                                                                        : nullptr;
   }
@@ -123,7 +123,7 @@ class PullSecrets::Impl {
       if (!text->empty()) keyring.add_all(keyring_of(*text, ns));
     }
     auto shared = std::make_shared<const Keyring>(std::move(keyring));
-    keep(key_of(identity), shared, begin);
+    keep(identity_key_of(identity), shared, begin);
     return shared;
   }
 

@@ -23,7 +23,8 @@ constexpr std::size_t kMostRefreshes = 1'024;
 constexpr std::chrono::seconds kRefreshTime{5};
 constexpr std::chrono::seconds kRefreshPause{2};
 
-std::string key_of(const ImageName& image, const Credential& credential, std::string_view what) {
+std::string cache_key_of(const ImageName& image, const Credential& credential,
+                         std::string_view what) {
   return cache_key(credential.identity, image.registry, image.repository, what);
 }
 
@@ -57,7 +58,7 @@ class Resolver::Impl {
                               Renew renew) {
     std::optional<Digest> answer;
     for (const Credential& credential : or_anonymous(credentials)) {
-      answer = known_for(image, credential, key_of(image, credential, image.tag), renew);
+      answer = known_for(image, credential, cache_key_of(image, credential, image.tag), renew);
       if (!answer || *answer) return answer;
     }
     return answer;
@@ -72,7 +73,7 @@ class Resolver::Impl {
 
   Metadata known_metadata(const ImageName& image, const std::vector<Credential>& credentials) {
     for (const Credential& credential : or_anonymous(credentials)) {
-      const auto found = metadata_.find(key_of(image, credential, image.digest));
+      const auto found = metadata_.find(cache_key_of(image, credential, image.digest));
       if (found && now_() - found->said < options_.attached) return found->value;
     }
     return nullptr;
@@ -125,7 +126,7 @@ class Resolver::Impl {
 
   Digest digest_for(const ImageName& image, const Credential& credential,
                     Clock::time_point deadline) {
-    const std::string key = key_of(image, credential, image.tag);
+    const std::string key = cache_key_of(image, credential, image.tag);
     if (auto known = known_for(image, credential, key, Renew::kYes)) return std::move(*known);
     auto answer = digest_flights_.run(
         key, deadline, [&] { return fetch_digest(image, credential, key, deadline); },
@@ -155,7 +156,7 @@ class Resolver::Impl {
 
   /// Asks anew behind everybody's back; what is known stays where that fails.
   void refresh(const ImageName& image, const Credential& credential) {
-    const std::string key = key_of(image, credential, image.tag);
+    const std::string key = cache_key_of(image, credential, image.tag);
     if (!may_refresh(key)) return;
     (void)refreshers_.submit([this, image, credential, key] {
       const auto found = digests_.find(key);
@@ -184,7 +185,7 @@ class Resolver::Impl {
 
   Asked<Metadata> metadata_for(const ImageName& image, const Credential& credential,
                                Clock::time_point deadline) {
-    const std::string key = key_of(image, credential, image.digest);
+    const std::string key = cache_key_of(image, credential, image.digest);
     const auto found = metadata_.find(key);
     if (found && now_() - found->said < options_.attached) return found->value;
     auto answer = metadata_flights_.run(

@@ -19,7 +19,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::size_t kPage = 4;  // ConfigMaps of a list's page: they may be a mebibyte each
 constexpr milliseconds kLastDeadline{2'000};  // of a request while belay ends
 
 std::optional<std::size_t> shard_named(std::string_view name) {
@@ -41,7 +40,7 @@ kube::WatchOptions watch_of_sightings(const std::string& own_namespace) {
   options.name = kube::WatchName::kTagHistory;
   options.path = fmt::format("/api/v1/namespaces/{}/configmaps", own_namespace);
   options.label_selector = fmt::format("{}=true", kSightingsLabel);
-  options.page = kPage;
+  options.page = kShardPage;
   return options;
 }
 

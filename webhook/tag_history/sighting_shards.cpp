@@ -15,7 +15,6 @@ using nlohmann::json;
 
 constexpr std::string_view kName = "belay-tag-history-";
 constexpr int kTries = 8;
-constexpr std::size_t kPage = 4;  // ConfigMaps of a list's page: they may be a mebibyte each
 
 kube::ApiError bad_answer(std::string message) {
   kube::ApiError error;
@@ -76,7 +75,7 @@ std::expected<std::vector<SightingShard>, kube::ApiError> list_sighting_shards(
   // A "/" may stand in a query as it is (RFC 3986, section 3.4).
   const std::string first =
       fmt::format("/api/v1/namespaces/{}/configmaps?labelSelector={}%3Dtrue&limit={}",
-                  namespace_name, kSightingsLabel, kPage);
+                  namespace_name, kSightingsLabel, kShardPage);
   do {
     std::string path = first;
     if (!next.empty()) path += fmt::format("&continue={}", next);

@@ -26,6 +26,7 @@ inline constexpr std::string_view kSightingsKey = "tags";  ///< of `data`
 inline constexpr std::size_t kSightingShards = 16;
 /// Bytes of text in one ConfigMap, of the mebibyte that the API server takes: about 6,000 tags.
 inline constexpr std::size_t kMaxSightingShard = std::size_t{900} << 10U;
+inline constexpr std::size_t kShardPage = 4;  ///< ConfigMaps of a list's page: each up to a MiB
 
 /// The first hex digit of the repository's SHA-256.
 std::size_t sighting_shard_of(std::string_view repository);
