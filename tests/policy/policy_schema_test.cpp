@@ -12,7 +12,7 @@
 
 #include "policy/notes.h"
 #include "policy/policy_reader.h"
-#include "policy/policy_reference.h"
+#include "tests/policy/policy_reference.h"
 #include "policy/policy_schema.h"
 #include "policy/rules/rule.h"
 #include "tests/support/sources.h"

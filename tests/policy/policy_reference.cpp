@@ -1,4 +1,4 @@
-#include "policy/policy_reference.h"
+#include "tests/policy/policy_reference.h"
 
 #include <vector>
 
