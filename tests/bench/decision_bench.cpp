@@ -145,7 +145,7 @@ BENCHMARK(decide)->DenseRange(0, 2);
 /// A source that knows the digest of every tag, as a cache does.
 class EveryDigest final : public ImageSource {
  public:
-  bool known(const PullIdentity& /*identity*/, const ImageQuestion& /*question*/,
+  bool known(const PullIdentity& /*identity*/, const ImageFactRequest& /*question*/,
              policy::ImageFacts& facts) override {
     facts.digest = digest_;
     return true;
@@ -154,7 +154,7 @@ class EveryDigest final : public ImageSource {
                            const policy::ImageReference& /*reference*/) override {
     return digest_;
   }
-  void ask(const PullIdentity& /*identity*/, const ImageQuestion& /*question*/,
+  void ask(const PullIdentity& /*identity*/, const ImageFactRequest& /*question*/,
            std::chrono::steady_clock::time_point /*deadline*/,
            policy::ImageFacts& /*facts*/) override {}
   void admitted(const PullIdentity& /*identity*/, const policy::ImageReference& /*reference*/,

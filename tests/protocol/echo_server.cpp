@@ -32,7 +32,7 @@
 namespace {
 
 using belay::webhook::http::Handler;
-using belay::webhook::http::LaterAnswer;
+using belay::webhook::http::PendingResponse;
 using belay::webhook::http::Request;
 using belay::webhook::http::Response;
 using belay::webhook::http::Resumed;
@@ -49,7 +49,7 @@ class FixedAnswer final : public Handler {
 /// Says ready() for answers, each at its time. Thread-safe.
 class Alarm {
  public:
-  void at(Clock::time_point time, std::shared_ptr<LaterAnswer> answer) {
+  void at(Clock::time_point time, std::shared_ptr<PendingResponse> answer) {
     const std::lock_guard lock(mutex_);
     answers_.emplace(time, std::move(answer));
     changed_.notify_all();
@@ -84,14 +84,14 @@ class Alarm {
 
   std::mutex mutex_;
   std::condition_variable_any changed_;
-  std::multimap<Clock::time_point, std::shared_ptr<LaterAnswer>> answers_;
+  std::multimap<Clock::time_point, std::shared_ptr<PendingResponse>> answers_;
   std::jthread thread_{[this](const std::stop_token& stop) { run(stop); }};
 };
 
-class EchoLater final : public LaterAnswer {
+class EchoLater final : public PendingResponse {
  public:
   EchoLater(Clock::time_point deadline, std::string body)
-      : LaterAnswer(deadline), body_(std::move(body)) {}
+      : PendingResponse(deadline), body_(std::move(body)) {}
   void answer(Resumed why, Response& response) override {
     response.body = body_ + (why == Resumed::kReady ? " ready" : " too late");
   }

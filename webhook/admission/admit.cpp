@@ -1,4 +1,4 @@
-// The steps of one request, in order: read, sort out what is not judged, learn the namespace,
+// The steps of one request, in order: read, sort out what is not evaluated, learn the namespace,
 // evaluate, write. No step can turn "could not" into "allowed".
 #include "webhook/admission/admit.h"
 
@@ -59,7 +59,8 @@ class CachedDigests final : public policy::KnownDigests {
 class Admission::Impl {
  public:
   Impl(const NamespaceSource& namespaces, Today today, std::vector<ExtraTemplate> extra_templates,
-       ImageAccess images, std::optional<JudgingTime::Limits> limits, ConfigMapReviewer config_maps)
+       ImageAccess images, std::optional<EvaluationBudget::Limits> limits,
+       ConfigMapReviewer config_maps)
       : namespaces_(namespaces.reader()),
         today_(std::move(today)),
         images_(std::move(images)),
@@ -104,7 +105,7 @@ class Admission::Impl {
       write_config_map(review, config_map_, out);
       return answer;
     }
-    if (!review.judged) {
+    if (!review.evaluated) {
       write_allowed(review.uid, out);
       return answer;
     }
@@ -307,13 +308,13 @@ class Admission::Impl {
   std::vector<policy::Pin> pins_;
   std::vector<PinOutcome> outcomes_;
   Mutation mutation_;
-  std::optional<JudgingTime> time_;          ///< for objects
-  std::optional<JudgingTime> reading_time_;  ///< for policies
+  std::optional<EvaluationBudget> time_;          ///< for objects
+  std::optional<EvaluationBudget> reading_time_;  ///< for policies
 };
 
 Admission::Admission(const NamespaceSource& namespaces, Today today,
                      std::vector<ExtraTemplate> extra_templates, ImageAccess images,
-                     std::optional<JudgingTime::Limits> limits, ConfigMapReviewer config_maps)
+                     std::optional<EvaluationBudget::Limits> limits, ConfigMapReviewer config_maps)
     : impl_(std::make_unique<Impl>(namespaces, std::move(today), std::move(extra_templates),
                                    std::move(images), limits, std::move(config_maps))) {}
 Admission::~Admission() = default;

@@ -2,7 +2,7 @@
 // handler, `belay review` and `belay check` alike.
 //
 // Facts that have to be waited for are the caller's to ask for: an answer says what is wanting, and
-// the same body is then judged again with what was learned.
+// the same body is then evaluated again with what was learned.
 //
 // Not thread-safe; one Admission a thread. Blocks nowhere, logs nothing: what happened is returned.
 #pragma once
@@ -20,8 +20,8 @@
 #include "policy/evaluate.h"
 #include "policy/registry_needs.h"
 #include "webhook/admission/config_map_review.h"
+#include "webhook/admission/evaluation_budget.h"
 #include "webhook/admission/image_inquiry.h"
-#include "webhook/admission/judging_time.h"
 #include "webhook/admission/mutate.h"
 #include "webhook/admission/review.h"
 #include "webhook/admission/review_reader.h"
@@ -81,16 +81,16 @@ struct Answer {
   int http_status = 200;
   Outcome outcome = Outcome::kAllowed;
   const Review* review = nullptr;            ///< nullptr for a bad request
-  const policy::Verdict* verdict = nullptr;  ///< nullptr where nothing was judged
+  const policy::Verdict* verdict = nullptr;  ///< nullptr where nothing was evaluated
   ReadErrorCode error_code{};                ///< of a bad request
   std::string_view error_message;            ///< of a bad request
   std::string_view error_field;              ///< of a bad request: the field to blame, or ""
   std::string_view refusal;                  ///< why a ConfigMap of policies was denied, or ""
   /// The namespace whose labels were wanting for a decision, "" where none was: once the source
-  /// knows it, the request can be judged again.
+  /// knows it, the request can be evaluated again.
   std::string_view unknown_namespace;
   /// What registries must be asked for before there is an answer: then there is none yet, and the
-  /// request is to be judged again with what they said. nullptr where nothing is wanting.
+  /// request is to be evaluated again with what they said. nullptr where nothing is wanting.
   const ImageInquiry* wanted = nullptr;
   PinCounts pins;                ///< of /mutate
   std::string_view pin_problem;  ///< why an image stays unpinned, or was refused for it; or ""
@@ -102,7 +102,8 @@ class Admission {
   /// \param limits  of those who answer many; left out, an object takes as long as it takes
   Admission(const NamespaceSource& namespaces, Today today,
             std::vector<ExtraTemplate> extra_templates = {}, ImageAccess images = {},
-            std::optional<JudgingTime::Limits> limits = {}, ConfigMapReviewer config_maps = {});
+            std::optional<EvaluationBudget::Limits> limits = {},
+            ConfigMapReviewer config_maps = {});
   ~Admission();
   Admission(const Admission&) = delete;
   Admission& operator=(const Admission&) = delete;

@@ -7,7 +7,7 @@
 
 namespace belay::webhook::admission {
 
-Answer admit_and_wait(Admission& admission, ImageQuestions* questions, Endpoint endpoint,
+Answer admit_and_wait(Admission& admission, ImageLookups* questions, Endpoint endpoint,
                       const policy::PolicySet& policies, std::span<char> body, std::string& out,
                       std::chrono::milliseconds limit) {
   const auto deadline = std::chrono::steady_clock::now() + limit;

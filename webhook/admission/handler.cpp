@@ -44,7 +44,7 @@ std::optional<std::chrono::milliseconds> read_duration(std::string_view text) {
 
 }  // namespace
 
-std::string_view name_of(Turnaway reason) {
+std::string_view name_of(Rejection reason) {
   constexpr std::array<std::string_view, 2> kNames{"media-type", "not-ready"};
   return kNames.at(static_cast<std::size_t>(reason));
 }
@@ -72,11 +72,11 @@ std::chrono::milliseconds time_to_wait(std::string_view query, std::chrono::mill
 }
 
 /// A request that waits. Workers write `ns_problem`, then say ready().
-class AdmissionHandler::Waiting final : public http::LaterAnswer {
+class AdmissionHandler::Waiting final : public http::PendingResponse {
  public:
   Waiting(AdmissionHandler& handler, Clock::time_point deadline, Pending pending,
           std::vector<char> body)
-      : LaterAnswer(deadline),
+      : PendingResponse(deadline),
         handler_(handler),
         pending_(std::move(pending)),
         body_(std::move(body)) {}
@@ -94,7 +94,7 @@ class AdmissionHandler::Waiting final : public http::LaterAnswer {
   std::vector<char> take_body() { return std::move(body_); }
 
   std::string ns_problem;                     ///< looked at once ready
-  std::shared_ptr<const AskedImages> images;  ///< the reactor's thread only
+  std::shared_ptr<const ImageLookup> images;  ///< the reactor's thread only
 
  private:
   AdmissionHandler& handler_;
@@ -121,7 +121,7 @@ AdmissionHandler::AdmissionHandler(const Snapshot<policy::PolicySet>& policies,
       observer_(observer),
       questions_(questions),
       admission_(namespaces, std::move(today), std::move(extra_templates), asking(questions.source),
-                 JudgingTime::Limits(), std::move(config_maps)) {}
+                 EvaluationBudget::Limits(), std::move(config_maps)) {}
 
 void AdmissionHandler::handle(const http::Request& request, http::Response& response) {
   const auto begin = Clock::now();
@@ -129,19 +129,19 @@ void AdmissionHandler::handle(const http::Request& request, http::Response& resp
   for (const Endpoint other : {Endpoint::kMutate, Endpoint::kValidatePolicy}) {
     if (request.path == path_of(other)) endpoint = other;
   }
-  const auto turn_away = [&](Turnaway reason, int status, std::string_view message) {
+  const auto reject = [&](Rejection reason, int status, std::string_view message) {
     response.status = status;
     write_error(name_of(reason), message, response.body);
-    observer_.turned_away(reason, endpoint);
+    observer_.rejected(reason, endpoint);
   };
   if (!is_json_media_type(request.content_type)) {
-    return turn_away(Turnaway::kMediaType, 415, "Content-Type must be application/json");
+    return reject(Rejection::kMediaType, 415, "Content-Type must be application/json");
   }
   const policy::PolicySet* policies = policies_.get();
   static const policy::PolicySet kNone;
   if (policies == nullptr && endpoint == Endpoint::kValidatePolicy) policies = &kNone;
   if (policies == nullptr) {
-    return turn_away(Turnaway::kNotReady, 503, "no policies have been read yet");
+    return reject(Rejection::kNotReady, 503, "no policies have been read yet");
   }
   Pending pending;
   pending.endpoint = endpoint;

@@ -11,8 +11,8 @@
 
 #include "policy/policy.h"
 #include "webhook/admission/admit.h"
-#include "webhook/admission/image_questions.h"
-#include "webhook/admission/namespace_questions.h"
+#include "webhook/admission/image_lookups.h"
+#include "webhook/admission/namespace_lookups.h"
 #include "webhook/admission/observer.h"
 #include "webhook/http/server.h"
 #include "webhook/system/snapshot.h"
@@ -30,9 +30,9 @@ std::chrono::milliseconds time_to_wait(std::string_view query, std::chrono::mill
 
 /// Who is asked while requests wait; all of it outlives the handler, and may be shared by many.
 struct Questions {
-  NamespaceQuestions* namespaces = nullptr;  ///< nullptr: such a request is undecided at once
-  ImageQuestions* images = nullptr;          ///< with `source`: facts that no cache holds
-  ImageSource* source = nullptr;             ///< nullptr: no registry is asked anything
+  NamespaceLookups* namespaces = nullptr;  ///< nullptr: such a request is undecided at once
+  ImageLookups* images = nullptr;          ///< with `source`: facts that no cache holds
+  ImageSource* source = nullptr;           ///< nullptr: no registry is asked anything
 };
 
 class AdmissionHandler final : public http::Handler {

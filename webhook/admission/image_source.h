@@ -20,7 +20,7 @@ struct PullIdentity {
 };
 
 /// What is wanted of one image.
-struct ImageQuestion {
+struct ImageFactRequest {
   policy::ImageReference reference;  ///< borrows from the request
   policy::ImageNeed need;
 };
@@ -32,7 +32,7 @@ class ImageSource {
 
   /// Fills `facts` with what is known without asking anyone; quick, called on reactors.
   /// \return whether all that is needed is known now (or known not to be had: facts.problem)
-  virtual bool known(const PullIdentity& identity, const ImageQuestion& question,
+  virtual bool known(const PullIdentity& identity, const ImageFactRequest& question,
                      policy::ImageFacts& facts) = 0;
 
   /// The digest of a tag if some cache holds it, "" else: for a fix to copy. Never asks anyone.
@@ -41,7 +41,7 @@ class ImageSource {
 
   /// The same as known(), and asks. Blocks until `deadline` at most; called on workers. Never
   /// throws; what could not be learned is told in facts.problem.
-  virtual void ask(const PullIdentity& identity, const ImageQuestion& question,
+  virtual void ask(const PullIdentity& identity, const ImageFactRequest& question,
                    std::chrono::steady_clock::time_point deadline, policy::ImageFacts& facts) = 0;
 
   /// A tag was admitted (not in a dry run) with this digest, for that pod. Quick; never blocks.

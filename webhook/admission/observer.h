@@ -11,11 +11,11 @@
 namespace belay::webhook::admission {
 
 /// Why the handler answered without looking at the body. Closed set, used as metric label.
-enum class Turnaway : std::uint8_t {
+enum class Rejection : std::uint8_t {
   kMediaType,  ///< 415: the Content-Type is not application/json
   kNotReady,   ///< 503: no policies were ever read
 };
-std::string_view name_of(Turnaway reason);
+std::string_view name_of(Rejection reason);
 
 class DecisionObserver {
  public:
@@ -25,7 +25,7 @@ class DecisionObserver {
   virtual void decided(const Answer& answer, Endpoint endpoint,
                        std::chrono::nanoseconds duration) = 0;
   /// A request was turned away unread.
-  virtual void turned_away(Turnaway reason, Endpoint endpoint) = 0;
+  virtual void rejected(Rejection reason, Endpoint endpoint) = 0;
   /// After a batch of requests: the moment to pass on what was gathered.
   virtual void flush() {}
 };

@@ -26,7 +26,7 @@ void Review::clear() {
   operation = Operation::kCreate;
   dry_run = false;
   user = {};
-  judged = false;
+  evaluated = false;
   metric_kind = "other";
   workload.clear();
   is_config_map = false;

@@ -25,16 +25,16 @@ struct Review {
   Operation operation = Operation::kCreate;
   bool dry_run = false;
   std::string_view user;         ///< userInfo.username
-  bool judged = false;           ///< belay judges this kind on this operation
-  std::string_view metric_kind;  ///< kind from the closed set of judged kinds, else "other"
-  policy::Workload workload;     ///< filled where `judged`; of a ConfigMap, names and labels
-  bool is_config_map = false;    ///< a ConfigMap, on any operation but CONNECT; never `judged`
+  bool evaluated = false;        ///< belay evaluates this kind on this operation
+  std::string_view metric_kind;  ///< kind from the closed set of evaluated kinds, else "other"
+  policy::Workload workload;     ///< filled where `evaluated`; of a ConfigMap, names and labels
+  bool is_config_map = false;    ///< a ConfigMap, on any operation but CONNECT; never `evaluated`
   std::vector<policy::Label> data, old_data;  ///< of a ConfigMap: texts by key
 
   void clear();
 };
 
-/// Why a body is no review that belay can judge. Never a verdict: it becomes a 4xx.
+/// Why a body is no review that belay can evaluate. Never a verdict: it becomes a 4xx.
 enum class ReadErrorCode : std::uint8_t {
   kSyntax,         ///< no JSON
   kDepth,          ///< nested deeper than 64

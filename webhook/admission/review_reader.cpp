@@ -193,7 +193,7 @@ class ReviewReader::Impl {
     review_.metric_kind = kind;
     const bool update = review_.operation == Operation::kUpdate;
     if (!update && review_.operation != Operation::kCreate) return {};
-    review_.judged = true;
+    review_.evaluated = true;
 
     const std::size_t place = tree_.place_of(pod_path);
     policy::Workload& workload = review_.workload;
@@ -216,12 +216,12 @@ class ReviewReader::Impl {
                 workload.old_pod);
   }
 
-  /// A namespace is judged by what an UPDATE makes of its labels, whichever subresource it goes
+  /// A namespace is evaluated by what an UPDATE makes of its labels, whichever subresource it goes
   /// through; being made and being deleted change no label.
   std::expected<void, ReadError> read_namespace() {
     review_.metric_kind = workload::kNamespaceKind;
     if (review_.operation != Operation::kUpdate) return {};
-    review_.judged = true;
+    review_.evaluated = true;
     policy::Workload& workload = review_.workload;
     workload.kind = workload::kNamespaceKind;
     workload.is_namespace = true;

@@ -11,9 +11,9 @@
 
 namespace belay::webhook::admission {
 
-/// The answer to a judged review: uid echoed, allowed, status with message, causes and code (403
-/// Forbidden for a denial, 503 ServiceUnavailable where no decision could be made), warnings, audit
-/// annotations. Never a patch. A verdict without findings is write_allowed().
+/// The answer to an evaluated review: uid echoed, allowed, status with message, causes and code
+/// (403 Forbidden for a denial, 503 ServiceUnavailable where no decision could be made), warnings,
+/// audit annotations. Never a patch. A verdict without findings is write_allowed().
 void write_review(const Review& review, const policy::Verdict& verdict, std::string& out);
 
 /// The answer about a ConfigMap of policies: where it is refused 422 Invalid, for which `kubectl

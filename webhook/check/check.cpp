@@ -100,8 +100,8 @@ void Checker::check_object(const ManifestObject& object, const report::Place& or
   if (std::string problem = object_problem(object); !problem.empty()) {
     return refuse(node.position, std::move(problem));
   }
-  if (!is_judged(object, extra_templates_)) return;
-  ++report.judged;
+  if (!is_evaluated(object, extra_templates_)) return;
+  ++report.evaluated;
 
   const std::string_view name = text_at(node, "metadata.name");
   const std::string_view ns = namespace_of(object, default_namespace_);

@@ -33,7 +33,7 @@ class Checker {
   /// Nobody is asked: rules that need a registry say so in a warning.
   static admission::ImageAccess offline();
 
-  /// Judges every object of a file and adds to `report`, findings in the order of their lines.
+  /// Evaluates every object of a file and adds to `report`, findings in the order of their lines.
   void check(const ManifestFile& file, std::string_view text, report::Report& report);
 
  private:

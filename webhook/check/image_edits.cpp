@@ -141,7 +141,7 @@ class ImageFinder {
     if (std::string problem = object_problem(object); !problem.empty()) {
       return refuse(node.position, std::move(problem));
     }
-    if (!is_judged(object, extra_templates_)) return;
+    if (!is_evaluated(object, extra_templates_)) return;
     const std::string_view ns = namespace_of(object, default_namespace_);
     write_review(object, ns, body_);
     const auto review = reader_.read({body_.data(), body_.size()});

@@ -55,7 +55,8 @@ struct ManifestImages {
 /// comes in with as many entries, all false.
 using ChooseImages = std::function<void(const policy::Workload&, std::vector<bool>& chosen)>;
 
-/// Finds every image that belay judges in a file: of the kinds it knows and of `extra_templates`.
+/// Finds every image that belay evaluates in a file: of the kinds it knows and of
+/// `extra_templates`.
 /// \param default_namespace  of objects that name none
 ManifestImages find_images(const ManifestFile& file, std::string_view text,
                            std::string_view default_namespace,

@@ -28,8 +28,8 @@ std::string object_problem(const ManifestObject& object) {
   return "";
 }
 
-bool is_judged(const ManifestObject& object,
-               const std::vector<admission::ExtraTemplate>& extra_templates) {
+bool is_evaluated(const ManifestObject& object,
+                  const std::vector<admission::ExtraTemplate>& extra_templates) {
   return workload::find_workload_kind(object.group(), object.kind) != nullptr ||
          std::ranges::any_of(extra_templates, [&](const admission::ExtraTemplate& extra) {
            return extra.group == object.group() && extra.kind == object.kind;

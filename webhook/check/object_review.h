@@ -1,5 +1,5 @@
 // An object of a manifest -> the AdmissionReview of its creation, as the API server would send it.
-// `belay check` judges it, `belay pin` finds the images in it. Stateless; thread-safe.
+// `belay check` evaluates it, `belay pin` finds the images in it. Stateless; thread-safe.
 #pragma once
 
 #include <string>
@@ -14,9 +14,9 @@ namespace belay::webhook::check {
 /// Why a document is no Kubernetes object, as a sentence without its end, or "".
 std::string object_problem(const ManifestObject& object);
 
-/// Whether belay judges objects of its kind.
-bool is_judged(const ManifestObject& object,
-               const std::vector<admission::ExtraTemplate>& extra_templates);
+/// Whether belay evaluates objects of its kind.
+bool is_evaluated(const ManifestObject& object,
+                  const std::vector<admission::ExtraTemplate>& extra_templates);
 
 /// Its namespace: metadata.namespace, else the default.
 std::string_view namespace_of(const ManifestObject& object, std::string_view default_namespace);

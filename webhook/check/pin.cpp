@@ -42,7 +42,7 @@ bool is_to_pin(const ImageScalar& scalar, const ImageReference& reference) {
 }
 
 /// What is said of an image whatever registries say, or kUnpinned.
-PinnedImage judge(const ImageScalar& scalar) {
+PinnedImage status_of(const ImageScalar& scalar) {
   PinnedImage out;
   out.scalar = &scalar;
   const auto reference = policy::parse_image_reference(scalar.image);
@@ -127,7 +127,7 @@ void decide(PinFile& file, const Answers& answers) {
   file.complete = file.images.errors.empty();
   std::vector<DigestEdit> edits;
   for (const ImageScalar& scalar : file.images.scalars) {
-    PinnedImage image = judge(scalar);
+    PinnedImage image = status_of(scalar);
     if (image.status == PinStatus::kUnpinned || image.status == PinStatus::kDigest) {
       const auto reference = policy::parse_image_reference(scalar.image);
       const auto found = reference ? answers.find(key_of(*reference)) : answers.end();

@@ -27,7 +27,7 @@ ResolvedImages::Item& ResolvedImages::want(const policy::ImageReference& referen
 }
 
 bool ResolvedImages::known(const admission::PullIdentity& /*identity*/,
-                           const admission::ImageQuestion& question, policy::ImageFacts& facts) {
+                           const admission::ImageFactRequest& question, policy::ImageFacts& facts) {
   const Item& item = want(question.reference, question.need);
   facts = item.facts;
   if (item.is_open()) facts.problem = "it was not asked for yet";
@@ -43,7 +43,7 @@ std::string ResolvedImages::known_digest(const admission::PullIdentity& /*identi
 }
 
 void ResolvedImages::ask(const admission::PullIdentity& identity,
-                         const admission::ImageQuestion& question,
+                         const admission::ImageFactRequest& question,
                          std::chrono::steady_clock::time_point deadline,
                          policy::ImageFacts& facts) {
   source_.ask(identity, question, deadline, facts);

@@ -1,7 +1,7 @@
-// Facts about images for `belay check --resolve`: judging says what it would like to know, all of
-// it is then asked for side by side, and judging again finds it. So manifests are judged by the
-// server's own code, which never waits, and a thousand images take no longer than their registries
-// do.
+// Facts about images for `belay check --resolve`: evaluating says what it would like to know, all
+// of it is then asked for side by side, and evaluating again finds it. So manifests are evaluated
+// by the server's own code, which never waits, and a thousand images take no longer than their
+// registries do.
 //
 // Used by one thread; asks on several.
 #pragma once
@@ -24,11 +24,11 @@ class ResolvedImages final : public admission::ImageSource {
 
   // Each takes down what was not asked for yet, and says what is known.
 
-  bool known(const admission::PullIdentity& identity, const admission::ImageQuestion& question,
+  bool known(const admission::PullIdentity& identity, const admission::ImageFactRequest& question,
              policy::ImageFacts& facts) override;
   std::string known_digest(const admission::PullIdentity& identity,
                            const policy::ImageReference& reference) override;
-  void ask(const admission::PullIdentity& identity, const admission::ImageQuestion& question,
+  void ask(const admission::PullIdentity& identity, const admission::ImageFactRequest& question,
            std::chrono::steady_clock::time_point deadline, policy::ImageFacts& facts) override;
   /// A check admits nothing, so nothing is remembered.
   void admitted(const admission::PullIdentity& identity, const policy::ImageReference& reference,

@@ -1,4 +1,4 @@
-// `belay check`: judges manifests as the webhook would, with the line of every finding.
+// `belay check`: evaluates manifests as the webhook would, with the line of every finding.
 #include <algorithm>
 #include <expected>
 #include <memory>
@@ -14,7 +14,7 @@
 #include "webhook/check/check.h"
 #include "webhook/check/resolved_images.h"
 #include "webhook/command/command.h"
-#include "webhook/command/judging.h"
+#include "webhook/command/evaluation_options.h"
 #include "webhook/command/manifest_inputs.h"
 #include "webhook/command/progress_line.h"
 #include "webhook/command/registry_options.h"
@@ -28,7 +28,7 @@ namespace belay::webhook::command {
 namespace {
 
 struct CheckOptions {
-  JudgingOptions judging;
+  EvaluationOptions evaluation;
   ManifestOptions manifests;
   std::string output = "text";
   bool resolve = false;
@@ -66,7 +66,7 @@ struct Resolving {
   std::unique_ptr<check::ResolvedImages> images;
 };
 
-/// Rounds of judging and asking. A fact can lead to a finding whose image is then asked for its
+/// Rounds of evaluating and asking. A fact can lead to a finding whose image is then asked for its
 /// digest; further than that nothing leads.
 constexpr int kRounds = 4;
 
@@ -122,10 +122,10 @@ policy::PolicySet without_memory(const policy::PolicySet& policies) {
   return policy::make_policy_set(std::move(changed));
 }
 
-/// Judges all files; with `images`, again with what was learned, until nothing more is wanted.
+/// Evaluates all files; with `images`, again with what was learned, until nothing more is wanted.
 /// \param report  comes with what could not be read
-void judge(check::Checker& checker, const std::vector<InputFile>& files,
-           check::ResolvedImages* images, Streams& streams, report::Report& report) {
+void evaluate_all(check::Checker& checker, const std::vector<InputFile>& files,
+                  check::ResolvedImages* images, Streams& streams, report::Report& report) {
   const report::Report start = report;
   for (int round = 1;; ++round) {
     report = start;
@@ -138,7 +138,7 @@ void judge(check::Checker& checker, const std::vector<InputFile>& files,
   }
 }
 
-/// Says which namespaces nothing was judged in: no finding there reads like a clean bill.
+/// Says which namespaces nothing was evaluated in: no finding there reads like a clean bill.
 void tell_unmatched(const report::Report& report, const policy::PolicySet& policies,
                     std::ostream& err) {
   constexpr std::size_t kShown = 5;
@@ -176,8 +176,8 @@ int run_check(const CheckOptions& options, Streams& streams) {
     streams.err << "belay check: " << problem << "\nTry: belay check --help\n";
     return kExitError;
   }
-  auto policies = read_policies(options.judging, streams);
-  const auto extra = read_extra_templates(options.judging, streams);
+  auto policies = read_policies(options.evaluation, streams);
+  const auto extra = read_extra_templates(options.evaluation, streams);
   if (!policies || !extra) return kExitError;
   std::unique_ptr<Resolving> resolving;
   if (options.resolve) {
@@ -190,7 +190,7 @@ int run_check(const CheckOptions& options, Streams& streams) {
   const std::vector<InputFile> files = read_inputs(paths, streams.in, report.errors);
   namespaces::FixedNamespaces namespaces;
   for (const InputFile& file : files) check::learn_namespaces(file.text, namespaces);
-  if (!add_namespaces(options.judging, namespaces, streams)) return kExitError;
+  if (!add_namespaces(options.evaluation, namespaces, streams)) return kExitError;
 
   admission::ImageAccess images = check::Checker::offline();
   if (resolving != nullptr) {
@@ -199,7 +199,8 @@ int run_check(const CheckOptions& options, Streams& streams) {
   }
   check::Checker checker(*policies, namespaces, today_utc, options.manifests.default_namespace,
                          *extra, images);
-  judge(checker, files, resolving == nullptr ? nullptr : resolving->images.get(), streams, report);
+  evaluate_all(checker, files, resolving == nullptr ? nullptr : resolving->images.get(), streams,
+               report);
 
   for (const report::InputError& error : report.errors) {
     streams.err << report::to_string(error.place) << ": " << policy::escape(error.message) << '\n';
@@ -214,7 +215,7 @@ int run_check(const CheckOptions& options, Streams& streams) {
 
 Run define_check(const CommandLine& line) {
   auto options = std::make_shared<CheckOptions>();
-  declare_judging(line, options->judging);
+  declare_evaluation(line, options->evaluation);
   declare_manifests(line, options->manifests);
   line.flag("--resolve", options->resolve,
             "Ask registries: rules that need one are evaluated, and a refused tag comes with its "

@@ -14,7 +14,7 @@
 #include "policy/policy_schema.h"
 #include "policy/rules/rule.h"
 #include "webhook/command/command.h"
-#include "webhook/command/judging.h"
+#include "webhook/command/evaluation_options.h"
 #include "webhook/command/standard_input.h"
 #include "webhook/policies/policy_files.h"
 

@@ -150,11 +150,11 @@ int run_pin(const PinOptions& options, const MakeReader& make_reader, Streams& s
   if (const std::string problem = pin_problem(options, paths); !problem.empty()) {
     return refuse(streams, problem);
   }
-  const auto extra = read_extra_templates(options.judging, streams);
+  const auto extra = read_extra_templates(options.evaluation, streams);
   const auto access = load_registries(options.registries, streams);
   std::optional<policy::PolicySet> policies;
-  if (!options.judging.policies.empty()) policies = read_policies(options.judging, streams);
-  if (!extra || !access || (!policies && !options.judging.policies.empty())) return kExitError;
+  if (!options.evaluation.policies.empty()) policies = read_policies(options.evaluation, streams);
+  if (!extra || !access || (!policies && !options.evaluation.policies.empty())) return kExitError;
   if (policies && std::ranges::none_of(policies->policies,
                                        [](const auto& policy) { return policy->pin.enabled; })) {
     streams.err << "no policy given has pin.enabled: true, so there is nothing to pin\n";
@@ -165,7 +165,7 @@ int run_pin(const PinOptions& options, const MakeReader& make_reader, Streams& s
   std::vector<InputFile> inputs = read_inputs(paths, streams.in, run.errors);
   namespaces::FixedNamespaces namespaces;
   for (const InputFile& input : inputs) check::learn_namespaces(input.text, namespaces);
-  if (!add_namespaces(options.judging, namespaces, streams)) return kExitError;
+  if (!add_namespaces(options.evaluation, namespaces, streams)) return kExitError;
 
   std::vector<PinFile> files(inputs.size());
   check::Questions questions;
@@ -212,7 +212,7 @@ Run define_pin(const CommandLine& line) {
   line.flag("--check", options->check,
             "Write nothing; list images without a digest, and exit with 1 if there are any");
   line.flag("--diff", options->diff, "Print a unified diff, also for a single file");
-  declare_judging(line, options->judging, "Pin only what `pin` of these policies selects");
+  declare_evaluation(line, options->evaluation, "Pin only what `pin` of these policies selects");
   line.option("-o,--output", options->output, "Format of the output")
       .type_name("FORMAT")
       .choices({"text", "json"})

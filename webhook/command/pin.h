@@ -4,14 +4,14 @@
 #include <string>
 
 #include "webhook/command/command.h"
-#include "webhook/command/judging.h"
+#include "webhook/command/evaluation_options.h"
 #include "webhook/command/manifest_inputs.h"
 #include "webhook/command/registry_options.h"
 
 namespace belay::webhook::command {
 
 struct PinOptions {
-  JudgingOptions judging;  ///< no policy: every image with a tag is meant
+  EvaluationOptions evaluation;  ///< no policy: every image with a tag is meant
   ManifestOptions manifests;
   RegistryOptions registries;
   bool write = false;

@@ -10,7 +10,7 @@
 #include "policy/message.h"
 #include "webhook/admission/admit_and_wait.h"
 #include "webhook/command/command.h"
-#include "webhook/command/judging.h"
+#include "webhook/command/evaluation_options.h"
 #include "webhook/command/standard_input.h"
 #include "webhook/http/server.h"
 #include "webhook/http_client/proxy.h"
@@ -22,7 +22,7 @@ namespace belay::webhook::command {
 namespace {
 
 struct ReviewOptions {
-  JudgingOptions judging;
+  EvaluationOptions evaluation;
   bool mutate = false;
   std::string registries;
   std::vector<std::string> docker_configs;
@@ -39,7 +39,7 @@ class Asking {
     return started ? std::vector<std::string>() : std::move(started.error());
   }
   admission::ImageSource& source() { return service_.image_source(); }
-  admission::ImageQuestions& questions() { return questions_; }
+  admission::ImageLookups& questions() { return questions_; }
 
  private:
   static registry::RegistryServiceOptions options_of(
@@ -51,7 +51,7 @@ class Asking {
   }
 
   registry::RegistryService service_;
-  admission::ImageQuestions questions_{service_.image_source(), {.threads = 8}};
+  admission::ImageLookups questions_{service_.image_source(), {.threads = 8}};
 };
 
 int run_review(const ReviewOptions& options, Streams& streams) {
@@ -60,10 +60,10 @@ int run_review(const ReviewOptions& options, Streams& streams) {
                    "registries of that list alone\nTry: belay review --help\n";
     return kExitError;
   }
-  const auto policies = read_policies(options.judging, streams);
+  const auto policies = read_policies(options.evaluation, streams);
   namespaces::FixedNamespaces namespaces;
-  if (!policies || !add_namespaces(options.judging, namespaces, streams)) return kExitError;
-  const auto extra = read_extra_templates(options.judging, streams);
+  if (!policies || !add_namespaces(options.evaluation, namespaces, streams)) return kExitError;
+  const auto extra = read_extra_templates(options.evaluation, streams);
   if (!extra) return kExitError;
   std::optional<Asking> asking;
   if (!options.registries.empty()) {
@@ -104,7 +104,7 @@ int run_review(const ReviewOptions& options, Streams& streams) {
 
 Run define_review(const CommandLine& line) {
   auto options = std::make_shared<ReviewOptions>();
-  declare_judging(line, options->judging);
+  declare_evaluation(line, options->evaluation);
   line.flag("--mutate", options->mutate, "Respond as /mutate does (default: /validate)");
   line.option("--registries", options->registries, "Registries that belay may ask; default: none")
       .type_name("FILE");

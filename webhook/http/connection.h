@@ -18,7 +18,7 @@
 #include <utility>
 
 #include "webhook/http/framing.h"
-#include "webhook/http/later_answer.h"
+#include "webhook/http/pending_response.h"
 #include "webhook/http/tls_context.h"
 
 namespace belay::webhook::http {
@@ -88,7 +88,7 @@ inline constexpr std::size_t kPhaseCount = 8;
 
 /// A request whose answer comes later.
 struct Parked {
-  std::shared_ptr<LaterAnswer> answer;
+  std::shared_ptr<PendingResponse> answer;
   Clock::time_point deadline;
   std::size_t bytes;  ///< of BytesInFlight
   bool close;         ///< the peer asked for the connection's end

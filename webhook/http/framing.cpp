@@ -1,5 +1,5 @@
 // Framing of requests, line by line. Errors of the grammar end at the line that holds them; what
-// the fields say together is judged once at the end of the head, in one order.
+// the fields say together is evaluated once at the end of the head, in one order.
 #include "webhook/http/framing.h"
 
 #include <algorithm>

@@ -110,7 +110,7 @@ class Reactor {
   void forget_input(Connection& connection);
   std::string_view date();
 
-  // Answers that come later (reactor_later.cpp).
+  // Answers that come later (reactor_pending.cpp).
   void postpone(Connection& connection, bool close, std::size_t bytes);
   std::unique_ptr<Parked> unpark(Connection& connection);
   void wait_for_answer(Connection& connection);
@@ -138,7 +138,7 @@ class Reactor {
   std::vector<Connection*> resume_;  ///< with bytes inside OpenSSL that epoll won't tell of
   std::vector<Connection*> graveyard_;
   std::set<std::pair<Clock::time_point, Connection*>> deadlines_;  ///< of parked requests
-  std::vector<std::shared_ptr<LaterAnswer>> ready_;
+  std::vector<std::shared_ptr<PendingResponse>> ready_;
   std::array<char, 29> date_{};
   std::int64_t date_second_ = -1;
 

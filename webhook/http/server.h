@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "certs/store.h"
-#include "webhook/http/later_answer.h"
+#include "webhook/http/pending_response.h"
 #include "webhook/http/refusal.h"
 
 namespace belay::webhook::http {
@@ -36,8 +36,8 @@ struct Response {
   int status = 200;
   std::string body;    ///< JSON; sent as application/json; charset=utf-8
   bool close = false;  ///< answer with `Connection: close` and end the connection
-  /// Set instead of all else where the answer comes later: later_answer.h tells how.
-  std::shared_ptr<LaterAnswer> later = nullptr;
+  /// Set instead of all else where the answer comes later: pending_response.h tells how.
+  std::shared_ptr<PendingResponse> later = nullptr;
 };
 
 class Handler {

@@ -1,9 +1,9 @@
 // Which network addresses belay may dial for a name that a user wrote: the fence against being sent
 // to metadata services, link-local and internal addresses (server-side request forgery). The
-// address itself is judged, as it is dialled, so no second name lookup can change it.
+// address itself is evaluated, as it is dialled, so no second name lookup can change it.
 //
 // Ranges: IANA's IPv4 and IPv6 special-purpose address registries (RFC 6890). An IPv6 address that
-// embeds an IPv4 one (mapped, NAT64, 6to4) is judged by that. Pure; thread-safe.
+// embeds an IPv4 one (mapped, NAT64, 6to4) is evaluated by that. Pure; thread-safe.
 #pragma once
 
 #include <sys/socket.h>

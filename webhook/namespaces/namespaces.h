@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "webhook/admission/admit.h"
-#include "webhook/admission/namespace_questions.h"
+#include "webhook/admission/namespace_lookups.h"
 #include "webhook/kube/api.h"
 #include "webhook/kube/watch.h"
 
@@ -43,7 +43,7 @@ class Namespaces final : public kube::WatchSink, public admission::NamespaceSour
   /// Asks the API server for one namespace and keeps the answer until the watch tells of it.
   /// Thread-safe, for a worker thread: blocks up to `deadline`. Calls for one name share a request;
   /// that there is none is believed for a moment.
-  /// \return nothing where it is known now; else why not, as admission::NamespaceAsker says it
+  /// \return nothing where it is known now; else why not, as admission::NamespaceFetcher says it
   std::expected<void, std::string> ask(kube::Api& api, std::string_view name,
                                        std::chrono::milliseconds deadline);
 
@@ -55,8 +55,8 @@ class Namespaces final : public kube::WatchSink, public admission::NamespaceSour
   std::unique_ptr<Store> store_;
 };
 
-/// Namespaces::ask() for admission::NamespaceQuestions. Both outlive it.
-class NamespaceLookup final : public admission::NamespaceAsker {
+/// Namespaces::ask() for admission::NamespaceLookups. Both outlive it.
+class NamespaceLookup final : public admission::NamespaceFetcher {
  public:
   NamespaceLookup(Namespaces& namespaces, kube::Api& api) : namespaces_(namespaces), api_(api) {}
   std::expected<void, std::string> ask(std::string_view name,

@@ -49,7 +49,7 @@ ImageFactSource::ImageFactSource(Resolver& resolver, Keyring keyring, PullSecret
       checkers_("tag-check", kCheckers, kWaitingChecks) {}
 
 /// Whether a registry has to be asked, and may be; where it may not, that is a problem.
-bool ImageFactSource::asks_registry(const admission::ImageQuestion& question,
+bool ImageFactSource::asks_registry(const admission::ImageFactRequest& question,
                                     policy::ImageFacts& facts) const {
   const policy::ImageReference& reference = question.reference;
   if (!question.need.metadata && (!question.need.digest || reference.has_digest())) return false;
@@ -78,7 +78,7 @@ ImageFactSource::Credentials ImageFactSource::read_credentials(
   return {credentials(of_pod->get(), image), {}};
 }
 
-void ImageFactSource::take_sighting(const admission::ImageQuestion& question,
+void ImageFactSource::take_sighting(const admission::ImageFactRequest& question,
                                     policy::ImageFacts& facts) const {
   if (!question.need.record) return;
   if (sightings_ == nullptr) {
@@ -92,7 +92,8 @@ void ImageFactSource::take_sighting(const admission::ImageQuestion& question,
 }
 
 bool ImageFactSource::known(const admission::PullIdentity& identity,
-                            const admission::ImageQuestion& question, policy::ImageFacts& facts) {
+                            const admission::ImageFactRequest& question,
+                            policy::ImageFacts& facts) {
   facts = {};
   ImageName image = image_name_of(question.reference);
   const policy::ImageNeed& need = question.need;
@@ -133,7 +134,7 @@ std::string ImageFactSource::known_digest(const admission::PullIdentity& identit
 }
 
 void ImageFactSource::ask(const admission::PullIdentity& identity,
-                          const admission::ImageQuestion& question,
+                          const admission::ImageFactRequest& question,
                           std::chrono::steady_clock::time_point deadline,
                           policy::ImageFacts& facts) {
   facts = {};

@@ -112,7 +112,7 @@ class RegistryService::Impl final : public admission::ImageSource {
   }
   std::vector<std::string> hosts() const { return in_force()->hosts(); }
 
-  bool known(const admission::PullIdentity& identity, const admission::ImageQuestion& question,
+  bool known(const admission::PullIdentity& identity, const admission::ImageFactRequest& question,
              policy::ImageFacts& facts) override {
     return in_force()->facts().known(identity, question, facts);
   }
@@ -120,7 +120,7 @@ class RegistryService::Impl final : public admission::ImageSource {
                            const policy::ImageReference& reference) override {
     return in_force()->facts().known_digest(identity, reference);
   }
-  void ask(const admission::PullIdentity& identity, const admission::ImageQuestion& question,
+  void ask(const admission::PullIdentity& identity, const admission::ImageFactRequest& question,
            std::chrono::steady_clock::time_point deadline, policy::ImageFacts& facts) override {
     try {
       in_force()->facts().ask(identity, question, deadline, facts);

@@ -42,7 +42,7 @@ void print_json(const Report& report, bool /*color*/, std::ostream& out) {
                {"summary",
                 {{"files", report.files},
                  {"objects", report.objects},
-                 {"judged", report.judged},
+                 {"evaluated", report.evaluated},
                  {"unmatched", report.unmatched},
                  {"passedOver", report.passed_over},
                  {"enforce", report.count(policy::Mode::kEnforce)},

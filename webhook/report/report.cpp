@@ -41,7 +41,7 @@ std::string summary(const Report& report) {
   std::string out = fmt::format("checked {} in {}", counted(report.objects, "object"),
                                 counted(report.files, "file"));
   std::string rest;
-  if (const std::size_t without = report.objects - report.judged; without != 0) {
+  if (const std::size_t without = report.objects - report.evaluated; without != 0) {
     rest = fmt::format("{} without pods", without);
   }
   if (report.unmatched != 0) {

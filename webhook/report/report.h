@@ -29,7 +29,7 @@ struct Place {
 struct PlacedFinding {
   Place place;
   std::string kind;
-  std::string ns;    ///< namespace under which it was judged
+  std::string ns;    ///< namespace under which it was evaluated
   std::string name;  ///< metadata.name, "" where absent
   policy::Finding finding;
 };
@@ -43,7 +43,7 @@ struct InputError {
 struct Report {
   std::size_t files = 0;
   std::size_t objects = 0;    ///< of any kind
-  std::size_t judged = 0;     ///< of these: of a kind with pods in it
+  std::size_t evaluated = 0;  ///< of these: of a kind with pods in it
   std::size_t unmatched = 0;  ///< of those: in a namespace that no policy matches
   std::set<std::string, std::less<>> unmatched_namespaces;
   std::size_t passed_over = 0;  ///< documents of a directory that are no Kubernetes objects

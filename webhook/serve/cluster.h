@@ -82,7 +82,7 @@ class Cluster {
   std::vector<Quiet> quiet() const;
 
   const namespaces::Namespaces& namespaces() const;  ///< thread-safe where its header says so
-  admission::NamespaceAsker&
+  admission::NamespaceFetcher&
   namespace_asker();  ///< for a namespace that it does not know; thread-safe
   /// The API server itself, for who reads with rights of its own; thread-safe.
   kube::Api& api();

@@ -107,7 +107,7 @@ constexpr std::string_view kDecisionNames[kDecisions] = {"allowed", "denied", "u
 constexpr std::size_t kModes = 3;
 constexpr std::size_t kReadErrors =
     static_cast<std::size_t>(admission::ReadErrorCode::kTooManyImages) + 1;
-constexpr std::size_t kTurnaways = static_cast<std::size_t>(admission::Turnaway::kNotReady) + 1;
+constexpr std::size_t kRejections = static_cast<std::size_t>(admission::Rejection::kNotReady) + 1;
 constexpr std::size_t kRefusals = static_cast<std::size_t>(http::Refusal::kOverload) + 1;
 
 constexpr std::string_view kPinResults[] = {"pinned", "reused", "unpinned", "denied"};
@@ -155,8 +155,8 @@ struct Metrics::Series {
     for (std::size_t i = 0; i < kReadErrors; ++i) {
       read_errors[i] = refusal(name_of(static_cast<admission::ReadErrorCode>(i)));
     }
-    for (std::size_t i = 0; i < kTurnaways; ++i) {
-      turned_away[i] = refusal(name_of(static_cast<admission::Turnaway>(i)));
+    for (std::size_t i = 0; i < kRejections; ++i) {
+      rejected[i] = refusal(name_of(static_cast<admission::Rejection>(i)));
     }
     for (std::size_t i = 0; i < kRefusals; ++i) {
       refused[i] = refusal(name_of(static_cast<http::Refusal>(i)));
@@ -235,7 +235,7 @@ struct Metrics::Series {
         .Add({}, buckets);
   }
 
-  /// Index of a kind; of "other" for one that is not judged. A dozen short texts, most of which
+  /// Index of a kind; of "other" for one that is not evaluated. A dozen short texts, most of which
   /// differ in length, are compared faster than hashed.
   std::size_t index_of(std::string_view kind) const {
     const auto found = std::ranges::find(kinds, kind);
@@ -247,7 +247,7 @@ struct Metrics::Series {
   std::vector<std::string> kinds;  ///< the last is "other"
   std::vector<Counter*> requests;  ///< kind, operation, decision
   std::array<Counter*, kReadErrors> read_errors{};
-  std::array<Counter*, kTurnaways> turned_away{};
+  std::array<Counter*, kRejections> rejected{};
   std::array<Counter*, kRefusals> refused{};
   std::array<std::array<Counter*, kModes>, policy::kRuleCount> findings{};
   prometheus::Histogram* duration = nullptr;
@@ -297,8 +297,8 @@ void Metrics::count_decision(const admission::Answer& answer, std::chrono::nanos
   }
 }
 
-void Metrics::count_turned_away(admission::Turnaway reason) {
-  series_->turned_away.at(static_cast<std::size_t>(reason))->Increment();
+void Metrics::count_rejected(admission::Rejection reason) {
+  series_->rejected.at(static_cast<std::size_t>(reason))->Increment();
 }
 
 void Metrics::count_refused(http::Refusal reason) {

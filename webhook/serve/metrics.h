@@ -32,7 +32,7 @@ std::span<const MetricType> metric_types();
 
 class Metrics final : public registry::RegistryObserver {
  public:
-  /// \param extra_kinds  kinds that the configuration adds to those that belay judges
+  /// \param extra_kinds  kinds that the configuration adds to those that belay evaluates
   explicit Metrics(const std::vector<std::string>& extra_kinds = {});
   ~Metrics() override;
   Metrics(const Metrics&) = delete;
@@ -40,7 +40,7 @@ class Metrics final : public registry::RegistryObserver {
 
   // On the way of a request.
   void count_decision(const admission::Answer& answer, std::chrono::nanoseconds duration);
-  void count_turned_away(admission::Turnaway reason);
+  void count_rejected(admission::Rejection reason);
   void count_refused(http::Refusal reason);
 
   // On workers that ask registries.

@@ -115,8 +115,8 @@ void RequestObserver::decided(const admission::Answer& answer, admission::Endpoi
   append(level, "admission", LogFields(fields.data(), count));
 }
 
-void RequestObserver::turned_away(admission::Turnaway reason, admission::Endpoint endpoint) {
-  metrics_.count_turned_away(reason);
+void RequestObserver::rejected(admission::Rejection reason, admission::Endpoint endpoint) {
+  metrics_.count_rejected(reason);
   if (!log_.enabled(LogLevel::kInfo)) return;
   append(LogLevel::kInfo, "rejected",
          std::array<LogField, 2>{{{"path", path_of(endpoint)}, {"reason", name_of(reason)}}});

@@ -19,7 +19,7 @@ class RequestObserver final : public admission::DecisionObserver {
 
   void decided(const admission::Answer& answer, admission::Endpoint endpoint,
                std::chrono::nanoseconds duration) override;
-  void turned_away(admission::Turnaway reason, admission::Endpoint endpoint) override;
+  void rejected(admission::Rejection reason, admission::Endpoint endpoint) override;
   void flush() override;
 
  private:

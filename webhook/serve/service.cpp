@@ -180,7 +180,7 @@ std::expected<void, std::string> Service::start_cluster() {
        .sightings = [this](const registry::SightingsNews& news) { report_sightings(news); }});
   if (!made) return std::unexpected(std::move(made.error()));
   cluster_ = std::move(*made);
-  questions_ = std::make_unique<admission::NamespaceQuestions>(cluster_->namespace_asker());
+  questions_ = std::make_unique<admission::NamespaceLookups>(cluster_->namespace_asker());
   cluster_->start();
   return {};
 }

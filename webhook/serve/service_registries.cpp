@@ -31,7 +31,7 @@ std::expected<void, std::string> Service::start_registries() {
       [this](const registry::RegistryReload& reload) { report_registries(reload); });
   // Files that do not read are no failure: the report has said so, and they are looked at again.
   (void)registries_->start();
-  image_questions_ = std::make_unique<admission::ImageQuestions>(registries_->image_source());
+  image_questions_ = std::make_unique<admission::ImageLookups>(registries_->image_source());
   return {};
 }
 

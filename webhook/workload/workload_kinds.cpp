@@ -1,4 +1,4 @@
-// The table of judged kinds. Versions do not matter: the API server converts (matchPolicy:
+// The table of evaluated kinds. Versions do not matter: the API server converts (matchPolicy:
 // Equivalent), and the pod's place is the same in every version of a group.
 #include "webhook/workload/workload_kinds.h"
 

@@ -1,5 +1,5 @@
-// The kinds that belay judges and where each keeps its pod: the one table that the review reader,
-// `belay check` and the metrics' closed set of kinds go by. Constant data, thread-safe.
+// The kinds that belay evaluates and where each keeps its pod: the one table that the review
+// reader, `belay check` and the metrics' closed set of kinds go by. Constant data, thread-safe.
 #pragma once
 
 #include <span>

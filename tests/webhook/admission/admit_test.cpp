@@ -185,7 +185,7 @@ TEST_CASE("B5: :latest is denied in the template of every kind") {
   }
 }
 
-TEST_CASE("B6: pods are judged whoever owns them, custom resources where they are named") {
+TEST_CASE("B6: pods are evaluated whoever owns them, custom resources where they are named") {
   Json object = pod({container("web", "a:latest")});
   object["metadata"]["ownerReferences"] = {
       {{"apiVersion", "argoproj.io/v1alpha1"}, {"kind", "Rollout"}, {"controller", true}}};
@@ -216,7 +216,7 @@ TEST_CASE("B7: what violated before passes with a warning, under another name it
   CHECK_FALSE(Setup().ask(review("", "Pod", after, "UPDATE", before)).allowed());
 }
 
-TEST_CASE("B8: an object that is being deleted is judged like any other") {
+TEST_CASE("B8: an object that is being deleted is evaluated like any other") {
   Json before = pod({container("web", "a:1")});
   Json after = pod({container("web", "a:latest")});
   for (Json* object : {&before, &after}) {
@@ -227,7 +227,7 @@ TEST_CASE("B8: an object that is being deleted is judged like any other") {
   CHECK_FALSE(Setup().ask(review("", "Pod", after)).allowed());
 }
 
-TEST_CASE("B9: changing or removing the environment label of a running pod is judged") {
+TEST_CASE("B9: changing or removing the environment label of a running pod is evaluated") {
   Setup setup;
   setup.policies = set_of(environment_policy("environments"));
   setup.namespaces.set("shop", "environment", "prod");
@@ -286,7 +286,7 @@ TEST_CASE("B17: why the namespace is not known is told, and names the request's 
       "API server did not answer in time. Try again in a moment"));
 }
 
-TEST_CASE("an update that touches nothing that is judged waits for no namespace") {
+TEST_CASE("an update that touches nothing that is evaluated waits for no namespace") {
   const test::NoNamespaces namespaces;
   Admission admission(namespaces, fixed_day());
   const auto policies = set_of(environment_policy("environments"));
@@ -389,7 +389,7 @@ TEST_CASE("/mutate allows without a patch and reads as strictly") {
   CHECK(setup.ask(std::string("{}")).http_status == 400);
 }
 
-TEST_CASE("kinds that are not judged are allowed") {
+TEST_CASE("kinds that are not evaluated are allowed") {
   CHECK(Setup().ask(review("", "ConfigMap", {{"data", Json::object()}})).allowed());
   CHECK(Setup()
             .ask(review("autoscaling", "Scale", Json::object(), "UPDATE", Json::object()))

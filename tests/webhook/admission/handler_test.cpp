@@ -23,7 +23,7 @@ class Recorder final : public DecisionObserver {
                     (endpoint == Endpoint::kMutate ? " mutate" : " validate"));
     CHECK(duration.count() >= 0);
   }
-  void turned_away(Turnaway reason, Endpoint /*endpoint*/) override {
+  void rejected(Rejection reason, Endpoint /*endpoint*/) override {
     heard.emplace_back(name_of(reason));
   }
   void flush() override { heard.emplace_back("flush"); }

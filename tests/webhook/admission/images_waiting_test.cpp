@@ -34,7 +34,7 @@ class Counter final : public DecisionObserver {
     ++decided_;
     pinned_ += static_cast<int>(answer.pins.pinned);
   }
-  void turned_away(Turnaway /*reason*/, Endpoint /*endpoint*/) override {}
+  void rejected(Rejection /*reason*/, Endpoint /*endpoint*/) override {}
   int decided() const { return decided_; }
   int pinned() const { return pinned_; }
 
@@ -49,7 +49,7 @@ policy::Policy moved_policy(std::string name) {
 }
 
 struct Fixture {
-  explicit Fixture(policy::PolicySet set, ImageQuestions::Options options = {.deadline = 600ms})
+  explicit Fixture(policy::PolicySet set, ImageLookups::Options options = {.deadline = 600ms})
       : questions(registry, options) {
     registry.have_all();
     policies.publish(std::make_shared<const policy::PolicySet>(std::move(set)));
@@ -75,7 +75,7 @@ struct Fixture {
   namespaces::FixedNamespaces namespaces;
   Counter counter;
   test::RegistryFake registry;
-  ImageQuestions questions;
+  ImageLookups questions;
   std::unique_ptr<http::Server> server;
 };
 
@@ -153,16 +153,16 @@ TEST_CASE("a full pool turns a request away at once, by onRegistryError") {
   second.send(request_for("/mutate", "shop/web:v2"));  // waits for the thread
   const Asking third(*fixture.server);
   const auto begin = Clock::now();
-  Json turned_away;
-  while (turned_away.is_null() && Clock::now() - begin < 60s) {  // until the second waits
+  Json rejected;
+  while (rejected.is_null() && Clock::now() - begin < 60s) {  // until the second waits
     const auto sent = Clock::now();
     const Json answer = third.ask(request_for("/mutate", "shop/web:v3", "timeout=2300ms"));
     const auto warning = answer["warnings"][0].get<std::string>();
     if (warning.find("too many images are asked about at once") == std::string::npos) continue;
-    turned_away = answer;
+    rejected = answer;
     CHECK(Clock::now() - sent < 1s);
   }
-  CHECK(turned_away["allowed"] == true);
+  CHECK(rejected["allowed"] == true);
   fixture.registry.release();
   CHECK(first.receive().contains("patch"));
   CHECK(second.receive()["allowed"] == true);
@@ -212,7 +212,8 @@ TEST_CASE("/validate asks for what a rule needs, and remembers what it admitted"
         std::vector<std::string>{"docker.io/shop/web:v1 " + test::digest_of('a')});
 }
 
-TEST_CASE("/validate with a registry that hangs is judged in time, by the rule's onRegistryError") {
+TEST_CASE(
+    "/validate with a registry that hangs is evaluated in time, by the rule's onRegistryError") {
   Fixture fixture(test::set_of(moved_policy("moved")));
   fixture.registry.hang();
   const Asking asking(*fixture.server);

@@ -50,8 +50,8 @@ struct Setup {
   test::RegistryFake registry;
   namespaces::FixedNamespaces namespaces;
   Endpoint endpoint = Endpoint::kMutate;
-  ImageQuestions::Options options{.threads = 8};
-  ImageQuestions questions{registry, options};
+  ImageLookups::Options options{.threads = 8};
+  ImageLookups questions{registry, options};
   Admission admission{namespaces,
                       [] {
                         return std::chrono::year_month_day{std::chrono::year{2026},

@@ -1,4 +1,4 @@
-// Reviews of namespaces: which of them are judged, by what, and for whom.
+// Reviews of namespaces: which of them are evaluated, by what, and for whom.
 #include <doctest/doctest.h>
 
 #include "tests/webhook/admission/policies.h"
@@ -81,7 +81,7 @@ TEST_CASE("groups of one request are forgotten with it") {
   }
 }
 
-TEST_CASE("a namespace's update without its old labels cannot be judged, and is no verdict") {
+TEST_CASE("a namespace's update without its old labels cannot be evaluated, and is no verdict") {
   Json review = update();
   review["request"]["oldObject"] = nullptr;
   CHECK(outcome_of(review) == Outcome::kBadRequest);

@@ -78,7 +78,7 @@ class RegistryFake final : public webhook::admission::ImageSource {
   }
 
   bool known(const webhook::admission::PullIdentity& /*identity*/,
-             const webhook::admission::ImageQuestion& question,
+             const webhook::admission::ImageFactRequest& question,
              policy::ImageFacts& facts) override {
     const std::lock_guard lock(mutex_);
     if (!cache_all_ && !cached_.contains(question.reference.canonical())) return false;
@@ -91,7 +91,7 @@ class RegistryFake final : public webhook::admission::ImageSource {
     return cache_all_ || cached_.contains(reference.canonical()) ? digest(reference) : "";
   }
   void ask(const webhook::admission::PullIdentity& identity,
-           const webhook::admission::ImageQuestion& question, Clock::time_point /*deadline*/,
+           const webhook::admission::ImageFactRequest& question, Clock::time_point /*deadline*/,
            policy::ImageFacts& facts) override {
     std::unique_lock lock(mutex_);
     ++asked_;
@@ -120,7 +120,8 @@ class RegistryFake final : public webhook::admission::ImageSource {
     constexpr std::string_view kHex = "0123456789abcdef";
     return digest_of(kHex[std::hash<std::string>()(reference.canonical()) % kHex.size()]);
   }
-  void answer(const webhook::admission::ImageQuestion& question, policy::ImageFacts& facts) const {
+  void answer(const webhook::admission::ImageFactRequest& question,
+              policy::ImageFacts& facts) const {
     facts.digest = problem_.empty() ? digest(question.reference) : "";
     facts.problem = problem_;
     facts.record_known = question.need.record;

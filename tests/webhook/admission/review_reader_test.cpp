@@ -70,7 +70,7 @@ Json as_json(const Review& r) {
           {"operation", name_of(r.operation)},
           {"dryRun", r.dry_run},
           {"user", r.user},
-          {"judged", r.judged},
+          {"evaluated", r.evaluated},
           {"namespace", r.workload.namespace_name},
           {"name", r.workload.name},
           {"generateName", r.workload.generate_name},
@@ -96,7 +96,7 @@ TEST_CASE("a review tells who asks for what") {
   CHECK(r.value().kind.kind == "Deployment");
   CHECK(r.value().operation == Operation::kCreate);
   CHECK(r.value().user == "alice");
-  CHECK(r.value().judged);
+  CHECK(r.value().evaluated);
   CHECK(r.value().metric_kind == "Deployment");
   CHECK(r.workload().name == "checkout");
   CHECK(r.workload().namespace_name == "shop");
@@ -142,7 +142,7 @@ TEST_CASE("B5: the pod of every kind is found where that kind keeps it") {
     CAPTURE(row.kind);
     const Reading r(review(row.group, row.kind, at(row.pod_path, pod({container("web", "a:1")}))));
     REQUIRE(r.ok());
-    CHECK(r.value().judged);
+    CHECK(r.value().evaluated);
     CHECK(r.workload().is_pod == (row.kind == "Pod"));
     const std::string prefix = row.pod_path.empty() ? "" : std::string(row.pod_path) + ".";
     CHECK(r.images() == prefix + "spec.containers[0].image (web)=a:1\n");
@@ -157,14 +157,14 @@ TEST_CASE("B5: a pod that stands where another kind keeps it is not taken for th
   CHECK(r.images() == "");
 }
 
-TEST_CASE("a kind of another group is not judged") {
+TEST_CASE("a kind of another group is not evaluated") {
   const Reading r(review("example.com", "Deployment", at("spec.template", pod({}))));
   REQUIRE(r.ok());
-  CHECK_FALSE(r.value().judged);
+  CHECK_FALSE(r.value().evaluated);
   CHECK(r.value().metric_kind == "other");
 }
 
-TEST_CASE("B6: an extra template makes a custom resource a judged kind") {
+TEST_CASE("B6: an extra template makes a custom resource an evaluated kind") {
   const std::vector<ExtraTemplate> extra{{"argoproj.io", "Rollout", "spec.template"},
                                          {"example.com", "Fleet", "spec.fleet.pod"}};
   const Json rollout =
@@ -174,7 +174,7 @@ TEST_CASE("B6: an extra template makes a custom resource a judged kind") {
   const Json fleet =
       review("example.com", "Fleet", at("spec.fleet.pod", pod({container("web", "b")})));
   CHECK(Reading(fleet, extra).images() == "spec.fleet.pod.spec.containers[0].image (web)=b\n");
-  CHECK_FALSE(Reading(fleet).value().judged);
+  CHECK_FALSE(Reading(fleet).value().evaluated);
 }
 
 TEST_CASE("B1: ephemeral containers come as an update of the pod") {
@@ -185,7 +185,7 @@ TEST_CASE("B1: ephemeral containers come as an update of the pod") {
   json["request"]["subResource"] = "ephemeralcontainers";
   const Reading r(json);
   REQUIRE(r.ok());
-  CHECK(r.value().judged);
+  CHECK(r.value().evaluated);
   CHECK(r.value().subresource == "ephemeralcontainers");
   CHECK(r.images().find("spec.ephemeralContainers[0].image (debug)=busybox:latest") !=
         std::string::npos);
@@ -193,11 +193,11 @@ TEST_CASE("B1: ephemeral containers come as an update of the pod") {
   CHECK(r.workload().image_changed(r.workload().pod.images[1]));
 }
 
-TEST_CASE("the scale subresource is not judged, its kind is Scale") {
+TEST_CASE("the scale subresource is not evaluated, its kind is Scale") {
   const Reading r(review("autoscaling", "Scale", {{"spec", {{"replicas", 3}}}}, "UPDATE",
                          {{"spec", {{"replicas", 2}}}}));
   REQUIRE(r.ok());
-  CHECK_FALSE(r.value().judged);
+  CHECK_FALSE(r.value().evaluated);
 }
 
 TEST_CASE("B7: an update holds what stood before") {
@@ -234,7 +234,7 @@ TEST_CASE("B33: a pod without containers is read as one without images") {
                            Json{{"containers", Json::array()}}, Json(nullptr)}) {
     const Reading r(review("", "Pod", {{"spec", spec}}));
     REQUIRE(r.ok());
-    CHECK(r.value().judged);
+    CHECK(r.value().evaluated);
     CHECK(r.workload().pod.images.empty());
   }
 }
@@ -504,10 +504,10 @@ TEST_CASE("the envelope must be whole") {
   CHECK(code_of(Reading(std::string("{}"))) == "kind");
 }
 
-TEST_CASE("B35: a delete holds no object and is not judged") {
+TEST_CASE("B35: a delete holds no object and is not evaluated") {
   const Reading r(review("", "Pod", nullptr, "DELETE", pod({container("web", "a:latest")})));
   REQUIRE(r.ok());
-  CHECK_FALSE(r.value().judged);
+  CHECK_FALSE(r.value().evaluated);
   CHECK(r.value().metric_kind == "Pod");
 }
 

@@ -1,4 +1,4 @@
-// Requests whose namespace is not known: asked for beside the reactors and judged again, over a
+// Requests whose namespace is not known: asked for beside the reactors and evaluated again, over a
 // real server. The cluster is one in memory that is slow, wrong or away as the test wants it.
 #include <doctest/doctest.h>
 
@@ -28,7 +28,7 @@ using test::Asking;
 using test::Json;
 
 /// A source that learns of a namespace by being asked. Thread-safe.
-class Cluster final : public NamespaceSource, public NamespaceAsker {
+class Cluster final : public NamespaceSource, public NamespaceFetcher {
  public:
   void make(const std::string& name, const std::string& environment) {
     const std::lock_guard lock(mutex_);
@@ -102,7 +102,7 @@ class Counter final : public DecisionObserver {
                std::chrono::nanoseconds /*duration*/) override {
     ++decided_;
   }
-  void turned_away(Turnaway /*reason*/, Endpoint /*endpoint*/) override {}
+  void rejected(Rejection /*reason*/, Endpoint /*endpoint*/) override {}
   int decided() const { return decided_; }
 
  private:
@@ -110,7 +110,7 @@ class Counter final : public DecisionObserver {
 };
 
 struct Fixture {
-  explicit Fixture(NamespaceQuestions::Options options = {}) : questions(cluster, options) {
+  explicit Fixture(NamespaceLookups::Options options = {}) : questions(cluster, options) {
     policies.publish(std::make_shared<const policy::PolicySet>(
         test::set_of(test::environment_policy("environments"))));
     http::ServerOptions server_options;
@@ -131,7 +131,7 @@ struct Fixture {
   Snapshot<policy::PolicySet> policies;
   Cluster cluster;
   Counter counter;
-  NamespaceQuestions questions;
+  NamespaceLookups questions;
   std::unique_ptr<http::Server> server;
 };
 
@@ -146,7 +146,7 @@ std::string message_of(const Json& response) {
   return response["status"]["message"].get<std::string>();
 }
 
-TEST_CASE("A17: a pod in a namespace made a moment ago is judged by that namespace's labels") {
+TEST_CASE("A17: a pod in a namespace made a moment ago is evaluated by that namespace's labels") {
   Fixture fixture;
   fixture.cluster.make("shop", "prod");
   fixture.cluster.make("lab", "dev");
@@ -227,19 +227,19 @@ TEST_CASE("many requests for one namespace ask once, and a full pool turns away 
   while (fixture.cluster.asked() == 0 && Clock::now() < deadline) std::this_thread::yield();
   second.send(request_for("farm"));  // waits for the thread
   // Whoever comes when one is asked for and one waits is turned away: tried until both are so.
-  Json turned_away;
+  Json rejected;
   int tries = 0;
-  while (turned_away.is_null() && Clock::now() < deadline) {
+  while (rejected.is_null() && Clock::now() < deadline) {
     const auto begin = Clock::now();
     // Another name each time: had one of them got the room, the next would join its question.
     const Json answer = third.ask(request_for("ghost-" + std::to_string(++tries)));
     if (message_of(answer).find("too many namespaces") != std::string::npos) {
-      turned_away = answer;
+      rejected = answer;
       CHECK(Clock::now() - begin < 1s);
     }
   }
-  CHECK(turned_away["allowed"] == false);
-  CHECK(turned_away["status"]["code"] == 503);
+  CHECK(rejected["allowed"] == false);
+  CHECK(rejected["status"]["code"] == 503);
   fourth.send(request_for("shop"));  // joins the first
   CHECK(fixture.cluster.asked() == 1);
   fixture.cluster.release();

@@ -93,7 +93,7 @@ TEST_CASE("findings stand at the line and column of the image, in YAML and JSON"
         "13:18 tag-required spec.template.spec.containers[1].image\n"
         "21:82 mutable-tag spec.containers[1].image\n");
   CHECK(checked.report.objects == 3);
-  CHECK(checked.report.judged == 2);
+  CHECK(checked.report.evaluated == 2);
 }
 
 TEST_CASE("the text output is one line a finding and a summary") {
@@ -191,7 +191,7 @@ TEST_CASE("a label that is absent is reported at what is there of its path") {
   CHECK(place("") == "1:1 environment-label metadata.labels\n");
 }
 
-TEST_CASE("broken documents are errors with their place, the others are still judged") {
+TEST_CASE("broken documents are errors with their place, the others are still evaluated") {
   const Checked checked(R"(apiVersion: v1
 kind: Pod
 spec: {containers: [{name: a, image: a:latest}]}
@@ -244,7 +244,7 @@ TEST_CASE("a Helm template that does not read is told from a manifest that does 
   CHECK(Checked("a: [\n").errors().find("Helm") == std::string::npos);
 }
 
-TEST_CASE("B6: the template of a custom resource that is named is judged") {
+TEST_CASE("B6: the template of a custom resource that is named is evaluated") {
   const std::string rollout =
       "kind: Rollout\nspec: {template: {spec: {containers: [{name: a, image: nginx}]}}}\n";
   CHECK(Checked("apiVersion: argoproj.io/v1alpha1\n" + rollout).places() ==

@@ -14,7 +14,7 @@
 namespace belay::webhook::check {
 namespace {
 
-using admission::ImageQuestion;
+using admission::ImageFactRequest;
 using policy::ImageFacts;
 using policy::ImageNeed;
 using policy::ImageReference;
@@ -22,13 +22,13 @@ using policy::ImageReference;
 /// Answers with the tag as digest; "gone" is not there.
 class FakeSource final : public admission::ImageSource {
  public:
-  bool known(const admission::PullIdentity&, const ImageQuestion&, ImageFacts&) override {
+  bool known(const admission::PullIdentity&, const ImageFactRequest&, ImageFacts&) override {
     return false;
   }
   std::string known_digest(const admission::PullIdentity&, const ImageReference&) override {
     return "";
   }
-  void ask(const admission::PullIdentity&, const ImageQuestion& question,
+  void ask(const admission::PullIdentity&, const ImageFactRequest& question,
            std::chrono::steady_clock::time_point, ImageFacts& facts) override {
     const int here = ++now;
     for (int seen = most; seen < here && !most.compare_exchange_weak(seen, here);) continue;

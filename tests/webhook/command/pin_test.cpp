@@ -259,7 +259,7 @@ TEST_CASE("with a policy only what its pin wants is pinned") {
   Registry registry('1');
   const std::string path = folder.write("pods.yaml", pod("nginx:1") + "---\n" + pod("redis:7"));
   PinOptions options = options_for(folder, {path});
-  options.judging.policies = {folder.write(
+  options.evaluation.policies = {folder.write(
       "policy.yaml",
       "apiVersion: belay.dev/v1alpha1\nkind: ImagePolicy\nmetadata: {name: pins}\nspec:\n"
       "  rules: {tagRequired: {}}\n  pin: {enabled: true, images: [docker.io/library/nginx]}\n")};

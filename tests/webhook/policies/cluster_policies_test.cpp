@@ -265,7 +265,7 @@ TEST_CASE("B18: ConfigMaps of other namespaces are ignored where tenants have no
   CHECK(f.reports.size() == 1);
 }
 
-TEST_CASE("B18: a tenant's policy judges its own namespace alone, whatever it says") {
+TEST_CASE("B18: a tenant's policy evaluates its own namespace alone, whatever it says") {
   Fixture f(true);
   f.policies.replaced(
       {config_map("one", {{"p.yaml", policy_text("one")}}),

@@ -129,7 +129,7 @@ struct Setup {
     return ImageFactSource(resolver, std::move(keyring), with_secrets ? &secrets : nullptr, &memory,
                            &registries);
   }
-  static admission::ImageQuestion question(std::string_view image, policy::ImageNeed need) {
+  static admission::ImageFactRequest question(std::string_view image, policy::ImageNeed need) {
     return {policy::parse_image_reference(image).value(), need};
   }
 };

@@ -52,7 +52,7 @@ TEST_CASE("an extra template names group, kind and path") {
   }
 }
 
-TEST_CASE("there is a limit to extra templates, within which each of them is judged") {
+TEST_CASE("there is a limit to extra templates, within which each of them is evaluated") {
   ServerFlags flags;
   for (std::size_t i = 0; i < admission::kMaxExtraTemplates; ++i) {
     const std::string number = std::to_string(i);

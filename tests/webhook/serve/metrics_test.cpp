@@ -77,7 +77,7 @@ TEST_CASE("what gets no verdict is counted by its reason, whichever layer refuse
   bad.outcome = admission::Outcome::kBadRequest;
   bad.error_code = admission::ReadErrorCode::kDuplicateKey;
   metrics.count_decision(bad, std::chrono::microseconds(1));
-  metrics.count_turned_away(admission::Turnaway::kNotReady);
+  metrics.count_rejected(admission::Rejection::kNotReady);
   metrics.count_refused(http::Refusal::kBodyTooLarge);
   for (const std::string& reason : {std::string("duplicate-key"), std::string("not-ready"),
                                     std::string(name_of(http::Refusal::kBodyTooLarge))}) {

@@ -1,5 +1,5 @@
 // Handing an answer from the thread that has it to the reactor that waits for it.
-#include "webhook/http/later_answer.h"
+#include "webhook/http/pending_response.h"
 
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -9,7 +9,7 @@
 
 namespace belay::webhook::http {
 
-void LaterAnswer::ready() {
+void PendingResponse::ready() {
   std::shared_ptr<ReadyQueue> queue;
   {
     const std::lock_guard lock(mutex_);
@@ -20,7 +20,7 @@ void LaterAnswer::ready() {
   if (queue != nullptr) queue->push(shared_from_this());
 }
 
-void LaterAnswer::park(Connection& connection, const std::shared_ptr<ReadyQueue>& queue) {
+void PendingResponse::park(Connection& connection, const std::shared_ptr<ReadyQueue>& queue) {
   connection_ = &connection;
   {
     const std::lock_guard lock(mutex_);
@@ -41,7 +41,7 @@ void ReadyQueue::wake() {
   std::ignore = ::write(fd_, &one, sizeof one);  // full means awake
 }
 
-void ReadyQueue::push(std::shared_ptr<LaterAnswer> answer) {
+void ReadyQueue::push(std::shared_ptr<PendingResponse> answer) {
   {
     const std::lock_guard lock(mutex_);
     if (closed_) return;
@@ -50,13 +50,13 @@ void ReadyQueue::push(std::shared_ptr<LaterAnswer> answer) {
   wake();
 }
 
-void ReadyQueue::take(std::vector<std::shared_ptr<LaterAnswer>>& into) {
+void ReadyQueue::take(std::vector<std::shared_ptr<PendingResponse>>& into) {
   const std::lock_guard lock(mutex_);
   into.swap(answers_);
 }
 
 void ReadyQueue::close() {
-  std::vector<std::shared_ptr<LaterAnswer>> dropped;  // ended outside the lock
+  std::vector<std::shared_ptr<PendingResponse>> dropped;  // ended outside the lock
   const std::lock_guard lock(mutex_);
   closed_ = true;
   dropped.swap(answers_);

@@ -20,16 +20,16 @@
 namespace belay::webhook::admission {
 
 /// Who can be asked for a namespace that a NamespaceSource does not know. Thread-safe; blocks.
-class NamespaceAsker {
+class NamespaceFetcher {
  public:
-  virtual ~NamespaceAsker() = default;
+  virtual ~NamespaceFetcher() = default;
   /// \return nothing where the source knows the namespace now; else why it does not, as a clause
   ///     for people, without any address: "the API server knows no namespace of that name"
   virtual std::expected<void, std::string> ask(std::string_view name,
                                                std::chrono::milliseconds deadline) = 0;
 };
 
-class NamespaceQuestions {
+class NamespaceLookups {
  public:
   struct Options {
     std::size_t threads = 4;
@@ -38,8 +38,8 @@ class NamespaceQuestions {
   };
   static constexpr std::chrono::milliseconds kDeadline{500};
 
-  explicit NamespaceQuestions(NamespaceAsker& asker) : NamespaceQuestions(asker, Options()) {}
-  NamespaceQuestions(NamespaceAsker& asker, Options options);
+  explicit NamespaceLookups(NamespaceFetcher& asker) : NamespaceLookups(asker, Options()) {}
+  NamespaceLookups(NamespaceFetcher& asker, Options options);
 
   /// What became of a question: "" where the namespace is known now, else why not.
   using Then = std::function<void(const std::string& problem)>;
@@ -56,7 +56,7 @@ class NamespaceQuestions {
  private:
   void answer(const std::string& name, std::chrono::steady_clock::time_point deadline);
 
-  NamespaceAsker& asker_;
+  NamespaceFetcher& asker_;
   const std::chrono::milliseconds deadline_;
   std::mutex mutex_;
   std::map<std::string, std::vector<Then>, std::less<>> waiting_;  ///< guarded by mutex_

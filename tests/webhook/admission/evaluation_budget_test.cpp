@@ -1,5 +1,5 @@
 // Objects that make much work: their namespace waits, the others don't.
-#include "webhook/admission/judging_time.h"
+#include "webhook/admission/evaluation_budget.h"
 
 #include <doctest/doctest.h>
 
@@ -19,7 +19,7 @@ using namespace std::chrono_literals;
 using test::Json;
 
 TEST_CASE("CPU time that is used up ends the work, and has the namespace rest") {
-  JudgingTime time({.most = 0ms, .rest = 3600s});
+  EvaluationBudget time({.most = 0ms, .rest = 3600s});
   time.start("shop");
   CHECK_FALSE(time.exhausted());  // the first question begins
   CHECK(time.exhausted());
@@ -30,13 +30,13 @@ TEST_CASE("CPU time that is used up ends the work, and has the namespace rest") 
 }
 
 TEST_CASE("a namespace that has rested begins anew, and time that is left goes on") {
-  JudgingTime none({.most = 0ms, .rest = 0s});
+  EvaluationBudget none({.most = 0ms, .rest = 0s});
   for (int i = 0; i < 2; ++i) {
     none.start("shop");
     CHECK_FALSE(none.exhausted());
     CHECK(none.exhausted());
   }
-  JudgingTime plenty({.most = 3600s, .rest = 3600s});
+  EvaluationBudget plenty({.most = 3600s, .rest = 3600s});
   plenty.start("shop");
   CHECK_FALSE(plenty.exhausted());
   CHECK_FALSE(plenty.exhausted());
@@ -89,7 +89,7 @@ TEST_CASE("many patterns for many images are given up, whichever list they stand
     const namespaces::FixedNamespaces namespaces;
     Admission admission(
         namespaces, [] { return std::chrono::year_month_day{}; }, {}, {},
-        JudgingTime::Limits{.most = 1ms, .rest = 3600s});
+        EvaluationBudget::Limits{.most = 1ms, .rest = 3600s});
     std::string out;
     const auto ask = [&](Json review) {
       std::string body = review.dump();
@@ -121,7 +121,7 @@ TEST_CASE("templates that take long each are given up for a few images, too") {
   const namespaces::FixedNamespaces namespaces;
   Admission admission(
       namespaces, [] { return std::chrono::year_month_day{}; }, {}, {},
-      JudgingTime::Limits{.most = 1ms, .rest = 3600s});
+      EvaluationBudget::Limits{.most = 1ms, .rest = 3600s});
   for (int turn = 0; turn < 2; ++turn) {
     std::string body = pod_of(3, "shop").dump();
     body.push_back('\0');
@@ -138,7 +138,7 @@ TEST_CASE("a rest does not touch objects that make little work") {
   const namespaces::FixedNamespaces namespaces;
   Admission admission(
       namespaces, [] { return std::chrono::year_month_day{}; }, {}, {},
-      JudgingTime::Limits{.most = 0ms, .rest = 3600s});
+      EvaluationBudget::Limits{.most = 0ms, .rest = 3600s});
   std::string out;
   for (const int images : {300, 1}) {
     std::string body = pod_of(images, "shop").dump();
@@ -156,7 +156,7 @@ TEST_CASE("what to pin is not guessed where finding out takes too long") {
   const namespaces::FixedNamespaces namespaces;
   Admission admission(
       namespaces, [] { return std::chrono::year_month_day{}; }, {}, {},
-      JudgingTime::Limits{.most = 1ms, .rest = 3600s});
+      EvaluationBudget::Limits{.most = 1ms, .rest = 3600s});
   std::string body = pod_of(300, "shop").dump();
   body.push_back('\0');
   std::string out;
@@ -181,7 +181,7 @@ TEST_CASE("behind policies that took long to read, a namespace's next ones are n
   const namespaces::FixedNamespaces namespaces;
   Admission admission(
       namespaces, [] { return std::chrono::year_month_day{}; }, {}, {},
-      JudgingTime::Limits{.most = 1ms, .rest = 3600s}, policies::review_config_map);
+      EvaluationBudget::Limits{.most = 1ms, .rest = 3600s}, policies::review_config_map);
   const auto ask = [&](Json review, const std::string& ns) {
     review["request"]["namespace"] = ns;
     std::string body = review.dump();

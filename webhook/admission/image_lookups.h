@@ -16,14 +16,14 @@
 namespace belay::webhook::admission {
 
 /// The questions of one request, on their way. Thread-safe.
-class AskedImages {
+class ImageLookup {
  public:
-  virtual ~AskedImages() = default;
+  virtual ~ImageLookup() = default;
   /// What is known by now; an image that was not answered yet has a problem that says so.
   virtual ImageInquiry result() const = 0;
 };
 
-class ImageQuestions {
+class ImageLookups {
  public:
   struct Options {
     std::size_t threads = 16;
@@ -33,14 +33,14 @@ class ImageQuestions {
   };
   static constexpr std::chrono::milliseconds kDeadline{2'500};
 
-  explicit ImageQuestions(ImageSource& source) : ImageQuestions(source, Options()) {}
-  ImageQuestions(ImageSource& source, Options options);
+  explicit ImageLookups(ImageSource& source) : ImageLookups(source, Options()) {}
+  ImageLookups(ImageSource& source, Options options);
 
   /// Asks for all items. `then` is called on another thread once all are answered, maybe before
   /// ask() returns and maybe after `deadline` (or never, if the pool ends); it must be quick and
   /// let no exception out.
   /// \return nullptr, and `then` is never called, where too many questions wait
-  std::shared_ptr<const AskedImages> ask(ImageInquiry inquiry,
+  std::shared_ptr<const ImageLookup> ask(ImageInquiry inquiry,
                                          std::chrono::steady_clock::time_point deadline,
                                          std::function<void()> then);
 

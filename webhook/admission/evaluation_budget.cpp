@@ -1,4 +1,4 @@
-#include "webhook/admission/judging_time.h"
+#include "webhook/admission/evaluation_budget.h"
 
 #include <time.h>
 
@@ -13,12 +13,12 @@ std::chrono::nanoseconds thread_cpu_time() {
 
 }  // namespace
 
-void JudgingTime::start(std::string_view namespace_name) {
+void EvaluationBudget::start(std::string_view namespace_name) {
   namespace_ = namespace_name;
   begun_ = over_ = false;
 }
 
-bool JudgingTime::exhausted() {
+bool EvaluationBudget::exhausted() {
   if (over_) return true;
   const auto now = Clock::now();
   if (!begun_) {

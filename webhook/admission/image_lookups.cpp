@@ -1,7 +1,7 @@
 // The items of one request are taken one by one by as many workers as there was room for. A worker
 // goes to the end of the queue after each, so that a request with many images, or one whose
 // registry is slow, does not keep all threads from the others.
-#include "webhook/admission/image_questions.h"
+#include "webhook/admission/image_lookups.h"
 
 #include <algorithm>
 #include <mutex>
@@ -11,7 +11,7 @@
 namespace belay::webhook::admission {
 
 /// `inquiry_` but for the facts in it never changes, so workers read it without the lock.
-class ImageQuestions::Asked final : public AskedImages, public std::enable_shared_from_this<Asked> {
+class ImageLookups::Asked final : public ImageLookup, public std::enable_shared_from_this<Asked> {
  public:
   using Clock = std::chrono::steady_clock;
 
@@ -75,12 +75,12 @@ class ImageQuestions::Asked final : public AskedImages, public std::enable_share
   std::size_t answers_ = 0;
 };
 
-ImageQuestions::ImageQuestions(ImageSource& source, Options options)
+ImageLookups::ImageLookups(ImageSource& source, Options options)
     : source_(source), options_(options), pool_("images", options.threads, options.queue) {}
 
-std::shared_ptr<const AskedImages> ImageQuestions::ask(
-    ImageInquiry inquiry, std::chrono::steady_clock::time_point deadline,
-    std::function<void()> then) {
+std::shared_ptr<const ImageLookup> ImageLookups::ask(ImageInquiry inquiry,
+                                                     std::chrono::steady_clock::time_point deadline,
+                                                     std::function<void()> then) {
   const std::size_t workers = std::min(inquiry.items.size(), options_.side_by_side);
   const auto asked =
       std::make_shared<Asked>(source_, pool_, std::move(inquiry), deadline, std::move(then));

@@ -1,5 +1,5 @@
 // One question a name, and everyone who waits for its answer.
-#include "webhook/admission/namespace_questions.h"
+#include "webhook/admission/namespace_lookups.h"
 
 #include <exception>
 #include <utility>
@@ -11,10 +11,10 @@ using Clock = std::chrono::steady_clock;
 
 }  // namespace
 
-NamespaceQuestions::NamespaceQuestions(NamespaceAsker& asker, Options options)
+NamespaceLookups::NamespaceLookups(NamespaceFetcher& asker, Options options)
     : asker_(asker), deadline_(options.deadline), pool_("asker", options.threads, options.queue) {}
 
-bool NamespaceQuestions::ask(std::string_view name, Clock::time_point deadline, Then then) {
+bool NamespaceLookups::ask(std::string_view name, Clock::time_point deadline, Then then) {
   const std::lock_guard lock(mutex_);
   if (const auto asked = waiting_.find(name); asked != waiting_.end()) {
     asked->second.push_back(std::move(then));
@@ -26,7 +26,7 @@ bool NamespaceQuestions::ask(std::string_view name, Clock::time_point deadline, 
   return true;
 }
 
-void NamespaceQuestions::answer(const std::string& name, Clock::time_point deadline) {
+void NamespaceLookups::answer(const std::string& name, Clock::time_point deadline) {
   const auto left = std::chrono::floor<std::chrono::milliseconds>(deadline - Clock::now());
   std::string problem;
   if (left.count() <= 0) {

@@ -1,5 +1,5 @@
 // Questions about images on a few threads: requests take turns.
-#include "webhook/admission/image_questions.h"
+#include "webhook/admission/image_lookups.h"
 
 #include <doctest/doctest.h>
 
@@ -21,7 +21,7 @@ using Clock = std::chrono::steady_clock;
 /// Answers once it is let go; keeps the order in which it was asked.
 class Slow final : public ImageSource {
  public:
-  bool known(const PullIdentity& /*identity*/, const ImageQuestion& /*question*/,
+  bool known(const PullIdentity& /*identity*/, const ImageFactRequest& /*question*/,
              policy::ImageFacts& /*facts*/) override {
     return false;
   }
@@ -29,7 +29,7 @@ class Slow final : public ImageSource {
                            const policy::ImageReference& /*reference*/) override {
     return {};
   }
-  void ask(const PullIdentity& /*identity*/, const ImageQuestion& question,
+  void ask(const PullIdentity& /*identity*/, const ImageFactRequest& question,
            Clock::time_point /*deadline*/, policy::ImageFacts& facts) override {
     std::unique_lock lock(mutex_);
     asked_.emplace_back(question.reference.text);
@@ -68,7 +68,7 @@ ImageInquiry inquiry_of(const std::vector<std::string>& images) {
 TEST_CASE("a request with many images waits its turn after each of them") {
   Slow source;
   std::atomic<int> done = 0;
-  ImageQuestions questions(source, {.threads = 1, .queue = 16, .side_by_side = 1, .deadline = 20s});
+  ImageLookups questions(source, {.threads = 1, .queue = 16, .side_by_side = 1, .deadline = 20s});
   const auto deadline = Clock::now() + 20s;
   const auto then = [&done] { ++done; };
   const auto many = questions.ask(inquiry_of({"a:1", "a:2", "a:3"}), deadline, then);
@@ -83,7 +83,7 @@ TEST_CASE("a request with many images waits its turn after each of them") {
 TEST_CASE("without room to wait its turn, a request goes on where it is") {
   Slow source;
   std::atomic<int> done = 0;
-  ImageQuestions questions(source, {.threads = 1, .queue = 1, .side_by_side = 1, .deadline = 20s});
+  ImageLookups questions(source, {.threads = 1, .queue = 1, .side_by_side = 1, .deadline = 20s});
   const auto deadline = Clock::now() + 20s;
   const auto then = [&done] { ++done; };
   const auto many = questions.ask(inquiry_of({"a:1", "a:2"}), deadline, then);

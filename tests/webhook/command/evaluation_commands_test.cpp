@@ -224,7 +224,7 @@ TEST_CASE("a policy that does not read and a label that is none are errors") {
   CHECK(label.err.find("such as shop:environment=prod") != std::string::npos);
 }
 
-TEST_CASE("B6: check and review judge the custom resources that are named") {
+TEST_CASE("B6: check and review evaluate the custom resources that are named") {
   const Folder folder;
   const std::string rollout =
       folder.write("rollout.yaml",

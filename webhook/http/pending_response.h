@@ -28,13 +28,13 @@ enum class Resumed : std::uint8_t {
   kDeadline,  ///< it was not in time (or the server must end now): answer without what is missing
 };
 
-class LaterAnswer : public std::enable_shared_from_this<LaterAnswer> {
+class PendingResponse : public std::enable_shared_from_this<PendingResponse> {
  public:
   /// \param deadline  no later than ServerOptions::request_timeout from now, else that counts
-  explicit LaterAnswer(std::chrono::steady_clock::time_point deadline) : deadline_(deadline) {}
-  virtual ~LaterAnswer() = default;  ///< on any thread
-  LaterAnswer(const LaterAnswer&) = delete;
-  LaterAnswer& operator=(const LaterAnswer&) = delete;
+  explicit PendingResponse(std::chrono::steady_clock::time_point deadline) : deadline_(deadline) {}
+  virtual ~PendingResponse() = default;  ///< on any thread
+  PendingResponse(const PendingResponse&) = delete;
+  PendingResponse& operator=(const PendingResponse&) = delete;
 
   /// Fills `response`, or sets its `later` once more. Called on the reactor's thread, once at most;
   /// must not block. In kDeadline a worker may still be at it: look at nothing that it writes.
@@ -70,17 +70,17 @@ class ReadyQueue {
 
   int fd() const { return fd_; }  ///< an eventfd for epoll
   void wake();
-  void push(std::shared_ptr<LaterAnswer> answer);
+  void push(std::shared_ptr<PendingResponse> answer);
   /// Moves what is there into `into`, which must be empty.
-  void take(std::vector<std::shared_ptr<LaterAnswer>>& into);
+  void take(std::vector<std::shared_ptr<PendingResponse>>& into);
   /// From now on push() drops what it gets.
   void close();
 
  private:
   const int fd_;
   std::mutex mutex_;
-  std::vector<std::shared_ptr<LaterAnswer>> answers_;  ///< guarded by mutex_
-  bool closed_ = false;                                ///< guarded by mutex_
+  std::vector<std::shared_ptr<PendingResponse>> answers_;  ///< guarded by mutex_
+  bool closed_ = false;                                    ///< guarded by mutex_
 };
 
 }  // namespace belay::webhook::http

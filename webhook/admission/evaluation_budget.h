@@ -12,16 +12,16 @@
 namespace belay::webhook::admission {
 
 /// Counts the CPU time of its thread. Where one object of a namespace took too long, no other one
-/// of that namespace that makes much work is judged for a while: else whoever sends such objects
-/// would take all the time there is. Objects that make little work are judged as ever. Not
+/// of that namespace that makes much work is evaluated for a while: else whoever sends such objects
+/// would take all the time there is. Objects that make little work are evaluated as ever. Not
 /// thread-safe.
-class JudgingTime final : public policy::Budget {
+class EvaluationBudget final : public policy::Budget {
  public:
   struct Limits {
     std::chrono::milliseconds most{250};  ///< CPU time of one object
     std::chrono::seconds rest{10};        ///< of a namespace behind one that took longer
   };
-  explicit JudgingTime(Limits limits) : limits_(limits) {}
+  explicit EvaluationBudget(Limits limits) : limits_(limits) {}
 
   /// Another object comes. \param namespace_name  "" for one outside of namespaces
   void start(std::string_view namespace_name);

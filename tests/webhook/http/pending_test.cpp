@@ -49,10 +49,10 @@ class Waiting {
 };
 
 /// Answers with its request's body and what a worker found.
-class WordLater final : public LaterAnswer {
+class WordLater final : public PendingResponse {
  public:
   WordLater(Clock::time_point deadline, std::string body, Waiting& waiting)
-      : LaterAnswer(deadline), body_(std::move(body)), waiting_(waiting) {}
+      : PendingResponse(deadline), body_(std::move(body)), waiting_(waiting) {}
 
   void answer(Resumed why, Response& response) override {
     if (why == Resumed::kDeadline) {
@@ -223,7 +223,7 @@ TEST_CASE("an answer may wait once more, and one that throws is an error") {
   CHECK(client.read_until("found.").ends_with("a again found."));
   client.send(post("later=8000", "b"));
   fixture.let_go_on("throw");
-  const std::string failed = client.read_until("judged\"}}\n");
+  const std::string failed = client.read_until("evaluated\"}}\n");
   CHECK(failed.starts_with("HTTP/1.1 500 Internal Server Error\r\n"));
   CHECK(failed.find("secret") == failed.npos);
 }

@@ -11,7 +11,7 @@ namespace belay::webhook::http {
 /// Begins to wait for response_.later. \param close  the peer asked for the connection's end
 /// \param bytes  of the request: what is likely kept to answer it
 void Reactor::postpone(Connection& connection, bool close, std::size_t bytes) {
-  std::shared_ptr<LaterAnswer> answer = std::move(response_.later);
+  std::shared_ptr<PendingResponse> answer = std::move(response_.later);
   response_.later.reset();
   if (!shared_.bytes.take(bytes)) {
     refuse(connection, kTooManyBytes);
@@ -49,7 +49,7 @@ void Reactor::wait_for_answer(Connection& connection) {
 /// What other threads have made ready.
 void Reactor::take_answers() {
   wakeup_->take(ready_);
-  for (const std::shared_ptr<LaterAnswer>& answer : ready_) {
+  for (const std::shared_ptr<PendingResponse>& answer : ready_) {
     if (answer->connection_ != nullptr) wake_parked(*answer->connection_, Resumed::kReady);
   }
   ready_.clear();

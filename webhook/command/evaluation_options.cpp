@@ -1,4 +1,4 @@
-#include "webhook/command/judging.h"
+#include "webhook/command/evaluation_options.h"
 
 #include <memory>
 #include <ostream>
@@ -12,8 +12,8 @@
 
 namespace belay::webhook::command {
 
-void declare_judging(const CommandLine& line, JudgingOptions& options,
-                     const std::string& policy_help) {
+void declare_evaluation(const CommandLine& line, EvaluationOptions& options,
+                        const std::string& policy_help) {
   line.option("-p,--policy", options.policies, policy_help).repeatable().type_name("FILE|DIR");
   line.option("--namespace-labels", options.namespace_labels,
               "Label of a namespace, such as shop:environment=prod; repeatable")
@@ -33,7 +33,7 @@ void print_problem(const policies::PolicyProblem& problem, std::ostream& out) {
   }
 }
 
-std::optional<policy::PolicySet> read_policies(const JudgingOptions& options, Streams& streams) {
+std::optional<policy::PolicySet> read_policies(const EvaluationOptions& options, Streams& streams) {
   std::vector<std::shared_ptr<const policy::Policy>> policies;
   if (options.policies.empty()) {
     streams.err << "no --policy given: using the built-in policy (tag-required and "
@@ -53,7 +53,7 @@ std::optional<policy::PolicySet> read_policies(const JudgingOptions& options, St
   return policy::make_policy_set(std::move(policies));
 }
 
-bool add_namespaces(const JudgingOptions& options, namespaces::FixedNamespaces& namespaces,
+bool add_namespaces(const EvaluationOptions& options, namespaces::FixedNamespaces& namespaces,
                     Streams& streams) {
   for (const std::string& text : options.namespace_labels) {
     if (const std::string problem = namespaces.add(text); !problem.empty()) {
@@ -65,7 +65,7 @@ bool add_namespaces(const JudgingOptions& options, namespaces::FixedNamespaces& 
 }
 
 std::optional<std::vector<admission::ExtraTemplate>> read_extra_templates(
-    const JudgingOptions& options, Streams& streams) {
+    const EvaluationOptions& options, Streams& streams) {
   std::vector<std::string> problems;
   auto extra = serve::parse_extra_templates(options.extra_templates, problems);
   for (const std::string& problem : problems) streams.err << problem << '\n';
