@@ -31,8 +31,9 @@ Framer frame_in_steps(std::string_view input, const FramingLimits& limits, std::
 
 void require_same(const Framer& a, const Framer& b) {
   require(a.state() == b.state());
-  if (a.state() == FrameState::kRefused) {
-    require(a.refusal().refusal == b.refusal().refusal && a.refusal().what == b.refusal().what);
+  if (a.state() == FrameState::kRejected) {
+    require(a.rejection().reason == b.rejection().reason &&
+            a.rejection().what == b.rejection().what);
     return;
   }
   if (a.state() == FrameState::kNeedHead) return;
@@ -78,7 +79,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     require_limits(input, whole, limits);
   }
   require((whole.state() == FrameState::kWhole) ==
-          (whole.head().head_bytes != 0 && whole.state() != FrameState::kRefused &&
+          (whole.head().head_bytes != 0 && whole.state() != FrameState::kRejected &&
            whole.head().total_bytes() <= size));
   return 0;
 }

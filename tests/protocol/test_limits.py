@@ -1,4 +1,4 @@
-"""Every limit of the server: taken at the limit, refused above it, by status and by words."""
+"""Every limit of the server: taken at the limit, rejected above it, by status and by words."""
 import json
 import select
 import socket
@@ -13,7 +13,7 @@ from support.waiting import until
 MIB = 1 << 20
 
 
-def refused(answer, status, code):
+def rejected(answer, status, code):
     got, head, body = answer
     assert got == status, (got, body)
     assert "connection: close" in head.lower()
@@ -22,14 +22,14 @@ def refused(answer, status, code):
     return error["message"]
 
 
-def test_a_body_of_8_mib_is_taken_and_one_byte_more_is_refused(echo):
+def test_a_body_of_8_mib_is_taken_and_one_byte_more_is_rejected(echo):
     server = echo()
     assert ask(server.port, post(b"x" * (8 * MIB)))[2].startswith(b"8388608 ")
     head = post(b"")[:-2].replace(b"Content-Length: 0", b"Content-Length: 8388609") + b"\r\n"
-    assert "8388608 bytes" in refused(ask(server.port, head), 413, "body-too-large")
+    assert "8388608 bytes" in rejected(ask(server.port, head), 413, "body-too-large")
 
 
-def test_the_refusal_of_a_body_arrives_although_the_body_is_still_being_sent(echo):
+def test_the_rejection_of_a_body_arrives_although_the_body_is_still_being_sent(echo):
     server = echo()
     with connect(server.port) as sock:
         sock.sendall(b"POST /validate HTTP/1.1\r\nHost: a\r\nContent-Length: 12582912\r\n\r\n")
@@ -38,10 +38,10 @@ def test_the_refusal_of_a_body_arrives_although_the_body_is_still_being_sent(ech
                 sock.sendall(b"x" * MIB)
         except OSError:
             pass  # the server is free to stop listening
-        refused(read_answer(sock), 413, "body-too-large")
+        rejected(read_answer(sock), 413, "body-too-large")
 
 
-def test_a_head_of_16_kib_is_taken_and_one_byte_more_is_refused(echo):
+def test_a_head_of_16_kib_is_taken_and_one_byte_more_is_rejected(echo):
     server = echo()
 
     def head(size):
@@ -49,13 +49,13 @@ def test_a_head_of_16_kib_is_taken_and_one_byte_more_is_refused(echo):
         return (start + "x" * (size - len(start) - 4) + "\r\n\r\n").encode()
 
     assert ask(server.port, head(16384))[0] == 200
-    assert "16384" in refused(ask(server.port, head(16385)), 431, "headers-too-large")
+    assert "16384" in rejected(ask(server.port, head(16385)), 431, "headers-too-large")
 
 
-def test_64_fields_are_taken_and_65_are_refused(echo):
+def test_64_fields_are_taken_and_65_are_rejected(echo):
     server = echo()
     assert ask(server.port, post(fields="A: b\r\n" * 61))[0] == 200
-    assert "64" in refused(ask(server.port, post(fields="A: b\r\n" * 62)), 431, "headers-too-large")
+    assert "64" in rejected(ask(server.port, post(fields="A: b\r\n" * 62)), 431, "headers-too-large")
 
 
 @pytest.mark.parametrize("request_bytes, status, code", [
@@ -73,8 +73,8 @@ def test_64_fields_are_taken_and_65_are_refused(echo):
     (post().replace(b"\r\n", b"\n"), 400, "malformed"),
     (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, "malformed"),
 ])
-def test_what_is_not_served_is_refused_with_its_status(echo, request_bytes, status, code):
-    refused(ask(echo().port, request_bytes), status, code)
+def test_what_is_not_served_is_rejected_with_its_status(echo, request_bytes, status, code):
+    rejected(ask(echo().port, request_bytes), status, code)
 
 
 def test_pipelined_requests_are_answered_in_order(echo):
@@ -127,7 +127,7 @@ def test_bytes_in_flight_are_bounded_and_given_back(echo):
         holders.append(sock)
     until(lambda: ask(server.port, post(b"x" * 3_000_000))[0] == 503)  # theirs have arrived
     assert ask(server.port, post())[0] == 200  # small requests go on
-    assert refused(ask(server.port, post(b"x" * 3_000_000)), 503, "overload")
+    assert rejected(ask(server.port, post(b"x" * 3_000_000)), 503, "overload")
     for sock in holders:
         sock.close()
     until(lambda: ask(server.port, post(b"x" * 3_000_000))[0] == 200)
@@ -161,7 +161,7 @@ def test_a_dripping_request_is_told_why_it_ends(echo):
     with connect(server.port) as sock:
         begin = time.monotonic()
         sock.sendall(post(b"x" * 1000)[:-1])
-        refused(read_answer(sock), 408, "timeout")
+        rejected(read_answer(sock), 408, "timeout")
         assert 0.3 < time.monotonic() - begin < 5
 
 

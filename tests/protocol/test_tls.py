@@ -26,12 +26,12 @@ def test_tls_1_2_and_later_are_served(echo, version, served):
 
 @pytest.mark.parametrize("cipher", ["AES128-GCM-SHA256", "ECDHE-ECDSA-AES128-SHA",
                                     "ECDHE-ECDSA-AES128-SHA256"])
-def test_ciphers_without_forward_secrecy_or_aead_are_refused(echo, cipher):
+def test_ciphers_without_forward_secrecy_or_aead_are_rejected(echo, cipher):
     done = s_client(echo().port, "-tls1_2", "-cipher", cipher + ":@SECLEVEL=0")
     assert b"Cipher is (NONE)" in done.stdout
 
 
-def test_renegotiation_is_refused(echo):
+def test_renegotiation_is_rejected(echo):
     server = echo()
     done = s_client(server.port, "-tls1_2", text=b"R\n")
     assert b"no renegotiation" in done.stderr, done.stderr
@@ -53,7 +53,7 @@ def test_http_1_1_is_chosen_where_alpn_is_offered(echo):
         assert read_answer(sock)[0] == 200
 
 
-def test_a_client_without_a_certificate_of_the_ca_is_refused(echo, certificates):
+def test_a_client_without_a_certificate_of_the_ca_is_rejected(echo, certificates):
     server = echo("--client-ca", certificates["authority"][0])
     assert ask(server.port, post(), tls_context(certificates["client"]))[0] == 200
     for context in (tls_context(), tls_context(certificates["other"])):

@@ -82,7 +82,7 @@ Field field_of(std::string_view name) {
   return Field::kOther;
 }
 
-constexpr RefusalText malformed(std::string_view what) { return {Refusal::kMalformed, what}; }
+constexpr RejectionText malformed(std::string_view what) { return {Rejection::kMalformed, what}; }
 
 Slice slice(std::string_view part, std::string_view line, std::size_t line_offset) {
   return {
@@ -92,9 +92,9 @@ Slice slice(std::string_view part, std::string_view line, std::size_t line_offse
 
 }  // namespace
 
-bool Framer::refuse(RefusalText text) {
-  refusal_ = text;
-  state_ = FrameState::kRefused;
+bool Framer::reject(RejectionText text) {
+  rejection_ = text;
+  state_ = FrameState::kRejected;
   return false;
 }
 
@@ -106,7 +106,7 @@ FrameState Framer::advance(std::string_view input) {
     if (found == nullptr) {
       scanned_ = window;
       if (input.size() >= limits_->max_header_bytes) {
-        refuse({Refusal::kHeadersTooLarge, "the request line and headers are too long",
+        reject({Rejection::kHeadersTooLarge, "the request line and headers are too long",
                 limits_->max_header_bytes, "bytes"});
       }
       break;
@@ -116,7 +116,7 @@ FrameState Framer::advance(std::string_view input) {
     const std::size_t line_offset = line_start_;
     line_start_ = scanned_ = line_end + 1;
     if (line.empty() || line.back() != '\r') {
-      refuse(malformed("a line of the head does not end with CR LF"));
+      reject(malformed("a line of the head does not end with CR LF"));
       break;
     }
     line.remove_suffix(1);
@@ -145,16 +145,16 @@ FrameState Framer::advance(std::string_view input) {
 bool Framer::read_request_line(std::string_view line) {
   const std::size_t first = line.find(' ');
   const std::size_t second = first == line.npos ? line.npos : line.find(' ', first + 1);
-  if (second == line.npos) return refuse(malformed("the request line is no HTTP/1.1 request"));
+  if (second == line.npos) return reject(malformed("the request line is no HTTP/1.1 request"));
   const std::string_view method = line.substr(0, first);
   const std::string_view target = line.substr(first + 1, second - first - 1);
   const std::string_view version = line.substr(second + 1);
   if (method.empty() || !all_of_class(method, kToken)) {
-    return refuse(malformed("the method is no token"));
+    return reject(malformed("the method is no token"));
   }
-  if (version != "HTTP/1.1") return refuse(malformed("only HTTP/1.1 is served"));
+  if (version != "HTTP/1.1") return reject(malformed("only HTTP/1.1 is served"));
   if (target.empty() || target.front() != '/' || !all_of_class(target, kTarget)) {
-    return refuse(malformed("the request target is no path"));
+    return reject(malformed("the request target is no path"));
   }
   const std::size_t mark = std::min(target.find('?'), target.size());
   const std::string_view path = target.substr(0, mark);
@@ -173,50 +173,50 @@ bool Framer::read_request_line(std::string_view line) {
 
 bool Framer::read_field(std::string_view line, std::size_t line_offset) {
   if (++fields_ > limits_->max_headers) {
-    return refuse({Refusal::kHeadersTooLarge, "too many header fields", limits_->max_headers});
+    return reject({Rejection::kHeadersTooLarge, "too many header fields", limits_->max_headers});
   }
   if (line.front() == ' ' || line.front() == '\t') {
-    return refuse(malformed("a header line is folded"));
+    return reject(malformed("a header line is folded"));
   }
   const std::size_t colon = line.find(':');
   if (colon == line.npos || colon == 0 || !all_of_class(line.substr(0, colon), kToken)) {
-    return refuse(malformed("the name of a header field is no token"));
+    return reject(malformed("the name of a header field is no token"));
   }
   const std::string_view value = trim(line.substr(colon + 1));
   if (!all_of_class(value, kValue)) {
-    return refuse(malformed("a header field holds a control character"));
+    return reject(malformed("a header field holds a control character"));
   }
   switch (field_of(line.substr(0, colon))) {
     case Field::kOther:
       return true;
     case Field::kHost:
-      if (host_) return refuse(malformed("more than one Host field"));
+      if (host_) return reject(malformed("more than one Host field"));
       if (value.empty() || !all_of_class(value, kHost)) {
-        return refuse(malformed("the Host field names no host"));
+        return reject(malformed("the Host field names no host"));
       }
       host_ = true;
       return true;
     case Field::kExpect:
       if (!equal_ignoring_case(value, "100-continue")) {
-        return refuse(malformed("the Expect field asks for something unknown"));
+        return reject(malformed("the Expect field asks for something unknown"));
       }
       head_.expects_continue = true;
       return true;
     case Field::kUpgrade:
-      return refuse(malformed("no upgrade of the protocol is offered"));
+      return reject(malformed("no upgrade of the protocol is offered"));
     case Field::kConnection:
       return read_connection(value);
     case Field::kContentType:
-      if (content_type_) return refuse(malformed("more than one Content-Type field"));
+      if (content_type_) return reject(malformed("more than one Content-Type field"));
       content_type_ = true;
       head_.content_type = slice(value, line, line_offset);
       return true;
     case Field::kContentLength:
-      if (content_length_) return refuse(malformed("more than one Content-Length field"));
+      if (content_length_) return reject(malformed("more than one Content-Length field"));
       content_length_ = true;
       if (value.empty() || (value.size() > 1 && value.front() == '0') ||
           !std::all_of(value.begin(), value.end(), [](char c) { return c >= '0' && c <= '9'; })) {
-        return refuse(malformed("the Content-Length is no decimal number"));
+        return reject(malformed("the Content-Length is no decimal number"));
       }
       for (const char c : value) {
         head_.body_bytes = head_.body_bytes * 10 + static_cast<std::size_t>(c - '0');
@@ -243,7 +243,7 @@ bool Framer::read_connection(std::string_view value) {
     const std::string_view option = trim(value.substr(0, comma));
     if (equal_ignoring_case(option, "close")) head_.close = true;
     if (equal_ignoring_case(option, "upgrade")) {
-      return refuse(malformed("no upgrade of the protocol is offered"));
+      return reject(malformed("no upgrade of the protocol is offered"));
     }
     value.remove_prefix(std::min(comma + 1, value.size()));
   }
@@ -251,22 +251,22 @@ bool Framer::read_connection(std::string_view value) {
 }
 
 bool Framer::finish_head() {
-  if (!host_) return refuse(malformed("the Host field is missing"));
+  if (!host_) return reject(malformed("the Host field is missing"));
   if (transfer_encoding_) {
-    return refuse(
-        {Refusal::kTransferEncoding, "Transfer-Encoding is not supported, send a Content-Length"});
+    return reject({Rejection::kTransferEncoding,
+                   "Transfer-Encoding is not supported, send a Content-Length"});
   }
-  if (!known_path_) return refuse({Refusal::kUnknownPath, "nothing is served at this path"});
-  if (!post_) return refuse({Refusal::kMethod, "only POST is served"});
+  if (!known_path_) return reject({Rejection::kUnknownPath, "nothing is served at this path"});
+  if (!post_) return reject({Rejection::kMethod, "only POST is served"});
   if (content_encoding_) {
-    return refuse({Refusal::kMediaType, "Content-Encoding is not supported, send plain JSON"});
+    return reject({Rejection::kMediaType, "Content-Encoding is not supported, send plain JSON"});
   }
   if (!content_length_) {
-    return refuse({Refusal::kLengthRequired, "the Content-Length field is missing"});
+    return reject({Rejection::kLengthRequired, "the Content-Length field is missing"});
   }
   if (too_long_) {
-    return refuse(
-        {Refusal::kBodyTooLarge, "the body is too large", limits_->max_body_bytes, "bytes"});
+    return reject(
+        {Rejection::kBodyTooLarge, "the body is too large", limits_->max_body_bytes, "bytes"});
   }
   return true;
 }

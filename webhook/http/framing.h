@@ -18,7 +18,7 @@
 #include <string>
 #include <string_view>
 
-#include "webhook/http/refusal.h"
+#include "webhook/http/rejection.h"
 
 namespace belay::webhook::http {
 
@@ -53,7 +53,7 @@ enum class FrameState : std::uint8_t {
   kNeedHead,  ///< the head is not whole yet
   kNeedBody,  ///< the head is whole and good, the body is not
   kWhole,     ///< the request is whole: head().total_bytes() of the input
-  kRefused,   ///< refusal() says why; the connection must end
+  kRejected,  ///< rejection() says why; the connection must end
 };
 
 class Framer {
@@ -68,8 +68,8 @@ class Framer {
   FrameState state() const { return state_; }
   /// Valid in kNeedBody and kWhole.
   const RequestHead& head() const { return head_; }
-  /// Valid in kRefused.
-  const RefusalText& refusal() const { return refusal_; }
+  /// Valid in kRejected.
+  const RejectionText& rejection() const { return rejection_; }
   /// Begins the next request.
   void reset() { *this = Framer(*limits_); }
 
@@ -78,12 +78,12 @@ class Framer {
   bool read_field(std::string_view line, std::size_t line_offset);
   bool read_connection(std::string_view value);
   bool finish_head();
-  bool refuse(RefusalText text);
+  bool reject(RejectionText text);
 
   const FramingLimits* limits_;
   FrameState state_ = FrameState::kNeedHead;
   RequestHead head_;
-  RefusalText refusal_;
+  RejectionText rejection_;
   Slice path_;
   std::size_t line_start_ = 0;  ///< of the first line that was not read yet
   std::size_t scanned_ = 0;     ///< no LF between line_start_ and here

@@ -168,7 +168,7 @@ void Reactor::add(int socket) {
   if (ssl == nullptr || SSL_set_fd(ssl.get(), socket) != 1) {
     ::close(socket);
     load_.fetch_sub(1, std::memory_order_relaxed);
-    shared_.events.refused(Refusal::kOverload);
+    shared_.events.rejected(Rejection::kOverload);
     return;
   }
   SSL_set_accept_state(ssl.get());
@@ -181,7 +181,7 @@ void Reactor::add(int socket) {
   epoll_event event{EPOLLIN, {.ptr = connection.get()}};
   if (epoll_ctl(handshakes_, EPOLL_CTL_ADD, socket, &event) != 0) {
     load_.fetch_sub(1, std::memory_order_relaxed);
-    shared_.events.refused(Refusal::kOverload);
+    shared_.events.rejected(Rejection::kOverload);
     return;
   }
   phases_[index_of(Phase::kHandshake)].push_back(*connection.release());
@@ -202,7 +202,7 @@ bool Reactor::evict_one() {
   }
   if (oldest == nullptr) oldest = phases_[index_of(Phase::kIdle)].front();
   if (oldest == nullptr) return false;
-  if (oldest->phase != Phase::kLinger) shared_.events.refused(Refusal::kOverload);
+  if (oldest->phase != Phase::kLinger) shared_.events.rejected(Rejection::kOverload);
   close(*oldest);
   return true;
 }
@@ -226,7 +226,7 @@ void Reactor::handshake(Connection& connection) {
       return;
     }
     ERR_clear_error();
-    shared_.events.refused(Refusal::kHandshake);
+    shared_.events.rejected(Rejection::kHandshake);
     close(connection);
     return;
   }
@@ -286,12 +286,12 @@ void Reactor::expire() {
 void Reactor::expire_one(Connection& connection) {
   switch (connection.phase) {
     case Phase::kHandshake:
-      shared_.events.refused(Refusal::kHandshake);
+      shared_.events.rejected(Rejection::kHandshake);
       break;
     case Phase::kFirstRequest:
     case Phase::kRequest:
-      refuse(connection,
-             {Refusal::kTimeout, "the request took too long to arrive",
+      reject(connection,
+             {Rejection::kTimeout, "the request took too long to arrive",
               static_cast<std::size_t>(shared_.options.request_timeout.count()), "milliseconds"});
       if (write(connection)) linger(connection);
       return;

@@ -39,8 +39,8 @@ struct ReactorShared {
 };
 
 /// What a connection is told when memory for it would pass the limit.
-inline constexpr RefusalText kTooManyBytes{Refusal::kOverload,
-                                           "too many bytes are in flight, try again later"};
+inline constexpr RejectionText kTooManyBytes{Rejection::kOverload,
+                                             "too many bytes are in flight, try again later"};
 
 class Reactor {
  public:
@@ -99,7 +99,7 @@ class Reactor {
   void begin_response();
   void fail_response();
   void conclude(Connection& connection, bool close);
-  void refuse(Connection& connection, const RefusalText& text);
+  void reject(Connection& connection, const RejectionText& text);
   Reading read(Connection& connection, Window& window);
   bool make_room(Connection& connection, Window& window);
   bool write(Connection& connection);

@@ -14,7 +14,7 @@ void Reactor::postpone(Connection& connection, bool close, std::size_t bytes) {
   std::shared_ptr<PendingResponse> answer = std::move(response_.later);
   response_.later.reset();
   if (!shared_.bytes.take(bytes)) {
-    refuse(connection, kTooManyBytes);
+    reject(connection, kTooManyBytes);
     return;
   }
   connection.accounted += bytes;

@@ -73,7 +73,7 @@ void Reactor::pump(Connection& connection, bool readable) {
         peer_closed = true;
         break;
       case Reading::kOverload:
-        refuse(connection, kTooManyBytes);
+        reject(connection, kTooManyBytes);
         break;
     }
     if (connection.dead) return;
@@ -81,7 +81,7 @@ void Reactor::pump(Connection& connection, bool readable) {
   const bool partial = window.start != window.end;
   if (!park(connection, window)) {
     unpark(connection);
-    refuse(connection, kTooManyBytes);
+    reject(connection, kTooManyBytes);
     if (write(connection)) linger(connection);
     return;
   }
@@ -117,8 +117,8 @@ bool Reactor::frame(Connection& connection, Window& window) {
       case FrameState::kWhole:
         answer(connection, window);
         break;
-      case FrameState::kRefused:
-        refuse(connection, connection.framer.refusal());
+      case FrameState::kRejected:
+        reject(connection, connection.framer.rejection());
         break;
     }
   }
@@ -178,14 +178,14 @@ void Reactor::conclude(Connection& connection, bool close) {
   served_ = true;
   connection.closing = close || response_.close || now_ >= connection.retire ||
                        stopping_.has_value() || shared_.draining.load(std::memory_order_relaxed);
-  append_answer(response_.status, date(), connection.closing, response_.body, out_);
+  append_response(response_.status, date(), connection.closing, response_.body, out_);
   connection.served = true;
 }
 
-void Reactor::refuse(Connection& connection, const RefusalText& text) {
-  append_refusal(text, date(), out_);
+void Reactor::reject(Connection& connection, const RejectionText& text) {
+  append_rejection(text, date(), out_);
   connection.closing = true;
-  shared_.events.refused(text.refusal);
+  shared_.events.rejected(text.reason);
 }
 
 Reactor::Reading Reactor::read(Connection& connection, Window& window) {

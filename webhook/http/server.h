@@ -18,7 +18,7 @@
 
 #include "certs/store.h"
 #include "webhook/http/pending_response.h"
-#include "webhook/http/refusal.h"
+#include "webhook/http/rejection.h"
 
 namespace belay::webhook::http {
 
@@ -53,7 +53,7 @@ using HandlerFactory = std::function<std::unique_ptr<Handler>()>;
 
 /// What the server tells while it runs. Called on reactor threads; must be thread-safe and quick.
 struct ServerEvents {
-  std::function<void(Refusal)> refused = [](Refusal) {};
+  std::function<void(Rejection)> rejected = [](Rejection) {};
   /// The server can't go on (the listening socket or epoll is broken). A process that no longer
   /// serves must not look alive: the default writes the text to stderr and ends the process with
   /// status 1. Called on one of the server's threads.

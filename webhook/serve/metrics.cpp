@@ -21,7 +21,7 @@ namespace {
 
 enum Metric : std::size_t {
   kRequests,
-  kRefused,
+  kRejected,
   kFindings,
   kDuration,
   kPolicies,
@@ -107,8 +107,8 @@ constexpr std::string_view kDecisionNames[kDecisions] = {"allowed", "denied", "u
 constexpr std::size_t kModes = 3;
 constexpr std::size_t kReadErrors =
     static_cast<std::size_t>(admission::ReadErrorCode::kTooManyImages) + 1;
-constexpr std::size_t kRejections = static_cast<std::size_t>(admission::Rejection::kNotReady) + 1;
-constexpr std::size_t kRefusals = static_cast<std::size_t>(http::Refusal::kOverload) + 1;
+constexpr std::size_t kAdmissionRejections =
+    static_cast<std::size_t>(admission::Rejection::kNotReady) + 1;
 
 constexpr std::string_view kPinResults[] = {"pinned", "reused", "unpinned", "denied"};
 constexpr std::string_view kCacheResults[] = {"hit", "stale", "miss", "joined"};
@@ -147,19 +147,19 @@ struct Metrics::Series {
       }
     }
 
-    // Two layers may refuse for one reason (a media type); they share its series.
-    auto& refused_family = counters(kRefused);
-    const auto refusal = [&](std::string_view reason) {
-      return &refused_family.Add({{"reason", std::string(reason)}});
+    // Two layers may reject for one reason (a media type); they share its series.
+    auto& rejected_family = counters(kRejected);
+    const auto rejection = [&](std::string_view reason) {
+      return &rejected_family.Add({{"reason", std::string(reason)}});
     };
     for (std::size_t i = 0; i < kReadErrors; ++i) {
-      read_errors[i] = refusal(name_of(static_cast<admission::ReadErrorCode>(i)));
+      read_errors[i] = rejection(name_of(static_cast<admission::ReadErrorCode>(i)));
     }
-    for (std::size_t i = 0; i < kRejections; ++i) {
-      rejected[i] = refusal(name_of(static_cast<admission::Rejection>(i)));
+    for (std::size_t i = 0; i < kAdmissionRejections; ++i) {
+      rejected_by_admission[i] = rejection(name_of(static_cast<admission::Rejection>(i)));
     }
-    for (std::size_t i = 0; i < kRefusals; ++i) {
-      refused[i] = refusal(name_of(static_cast<http::Refusal>(i)));
+    for (std::size_t i = 0; i < http::kRejectionCount; ++i) {
+      rejected_by_http[i] = rejection(name_of(static_cast<http::Rejection>(i)));
     }
 
     auto& finding_family = counters(kFindings);
@@ -247,8 +247,8 @@ struct Metrics::Series {
   std::vector<std::string> kinds;  ///< the last is "other"
   std::vector<Counter*> requests;  ///< kind, operation, decision
   std::array<Counter*, kReadErrors> read_errors{};
-  std::array<Counter*, kRejections> rejected{};
-  std::array<Counter*, kRefusals> refused{};
+  std::array<Counter*, kAdmissionRejections> rejected_by_admission{};
+  std::array<Counter*, http::kRejectionCount> rejected_by_http{};
   std::array<std::array<Counter*, kModes>, policy::kRuleCount> findings{};
   prometheus::Histogram* duration = nullptr;
   std::array<Gauge*, std::size(kMetrics)> plain{};  ///< those without labels
@@ -298,11 +298,11 @@ void Metrics::count_decision(const admission::Answer& answer, std::chrono::nanos
 }
 
 void Metrics::count_rejected(admission::Rejection reason) {
-  series_->rejected.at(static_cast<std::size_t>(reason))->Increment();
+  series_->rejected_by_admission.at(static_cast<std::size_t>(reason))->Increment();
 }
 
-void Metrics::count_refused(http::Refusal reason) {
-  series_->refused.at(static_cast<std::size_t>(reason))->Increment();
+void Metrics::count_rejected(http::Rejection reason) {
+  series_->rejected_by_http.at(static_cast<std::size_t>(reason))->Increment();
 }
 
 void Metrics::requested(std::string_view registry, std::string_view result,

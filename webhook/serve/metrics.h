@@ -41,7 +41,7 @@ class Metrics final : public registry::RegistryObserver {
   // On the way of a request.
   void count_decision(const admission::Answer& answer, std::chrono::nanoseconds duration);
   void count_rejected(admission::Rejection reason);
-  void count_refused(http::Refusal reason);
+  void count_rejected(http::Rejection reason);
 
   // On workers that ask registries.
   void requested(std::string_view registry, std::string_view result,

@@ -216,7 +216,7 @@ std::expected<void, std::string> Service::start_server() {
                                                 config_, [this] { return today(); });
       },
       http::ServerEvents{
-          .refused = [this](http::Refusal reason) { metrics_.count_refused(reason); }});
+          .rejected = [this](http::Rejection reason) { metrics_.count_rejected(reason); }});
   if (auto done = server_->start(); !done) return std::unexpected(done.error().message);
   return {};
 }

@@ -1,4 +1,4 @@
-// What the framing takes, what it refuses, and that neither depends on how bytes arrive.
+// What the framing takes, what it rejects, and that neither depends on how bytes arrive.
 #include "webhook/http/framing.h"
 
 #include <doctest/doctest.h>
@@ -16,13 +16,13 @@ const FramingLimits kLimits{16384, 64, 8U << 20U, kPaths};
 struct Verdict {
   FrameState state;
   RequestHead head;
-  RefusalText refusal;
+  RejectionText rejection;
 };
 
 Verdict frame(std::string_view input, const FramingLimits& limits = kLimits) {
   Framer framer(limits);
   const FrameState state = framer.advance(input);
-  return {state, framer.head(), framer.refusal()};
+  return {state, framer.head(), framer.rejection()};
 }
 
 std::string post(std::string_view fields, std::string_view body = "") {
@@ -89,16 +89,16 @@ TEST_CASE("Connection and Expect are understood") {
   CHECK(frame(with_length("", "Expect: 100-Continue\r\n")).head.expects_continue);
 }
 
-TEST_CASE("what is no HTTP/1.1 as belay takes it is refused with its status") {
+TEST_CASE("what is no HTTP/1.1 as belay takes it is rejected with its status") {
   struct Row {
     std::string_view name;
     std::string text;
-    Refusal refusal;
+    Rejection rejection;
   };
   const auto line = [](std::string_view first) {
     return std::string(first) + "\r\nHost: a\r\nContent-Length: 0\r\n\r\n";
   };
-  const auto kBad = Refusal::kMalformed;
+  const auto kBad = Rejection::kMalformed;
   const std::vector<Row> rows = {
       {"bare LF after the request line", "POST /validate HTTP/1.1\nHost: a\r\n\r\n", kBad},
       {"bare LF after a field", post("A: b\nContent-Length: 0\r\n"), kBad},
@@ -146,32 +146,33 @@ TEST_CASE("what is no HTTP/1.1 as belay takes it is refused with its status") {
       {"upgrade", with_length("", "Upgrade: h2c\r\n"), kBad},
       {"upgrade named by Connection", with_length("", "Connection: Upgrade\r\n"), kBad},
       {"unknown expectation", with_length("", "Expect: 200-ok\r\n"), kBad},
-      {"unknown path", line("POST / HTTP/1.1"), Refusal::kUnknownPath},
-      {"longer path", line("POST /validate/ HTTP/1.1"), Refusal::kUnknownPath},
-      {"encoded path", line("POST /%76alidate HTTP/1.1"), Refusal::kUnknownPath},
-      {"dots in the path", line("POST /x/../validate HTTP/1.1"), Refusal::kUnknownPath},
-      {"double slash", line("POST //validate HTTP/1.1"), Refusal::kUnknownPath},
-      {"path in another case", line("POST /Validate HTTP/1.1"), Refusal::kUnknownPath},
-      {"GET", line("GET /validate HTTP/1.1"), Refusal::kMethod},
-      {"lower-case post", line("post /validate HTTP/1.1"), Refusal::kMethod},
-      {"no length", post(""), Refusal::kLengthRequired},
-      {"chunked", post("Transfer-Encoding: chunked\r\n"), Refusal::kTransferEncoding},
+      {"unknown path", line("POST / HTTP/1.1"), Rejection::kUnknownPath},
+      {"longer path", line("POST /validate/ HTTP/1.1"), Rejection::kUnknownPath},
+      {"encoded path", line("POST /%76alidate HTTP/1.1"), Rejection::kUnknownPath},
+      {"dots in the path", line("POST /x/../validate HTTP/1.1"), Rejection::kUnknownPath},
+      {"double slash", line("POST //validate HTTP/1.1"), Rejection::kUnknownPath},
+      {"path in another case", line("POST /Validate HTTP/1.1"), Rejection::kUnknownPath},
+      {"GET", line("GET /validate HTTP/1.1"), Rejection::kMethod},
+      {"lower-case post", line("post /validate HTTP/1.1"), Rejection::kMethod},
+      {"no length", post(""), Rejection::kLengthRequired},
+      {"chunked", post("Transfer-Encoding: chunked\r\n"), Rejection::kTransferEncoding},
       {"length and chunked", with_length("", "Transfer-Encoding: chunked\r\n"),
-       Refusal::kTransferEncoding},
+       Rejection::kTransferEncoding},
       {"chunked misspelt", with_length("", "Transfer-Encoding: xchunked\r\n"),
-       Refusal::kTransferEncoding},
-      {"compressed", with_length("", "Content-Encoding: gzip\r\n"), Refusal::kMediaType},
-      {"identity encoding", with_length("", "Content-Encoding: identity\r\n"), Refusal::kMediaType},
-      {"one byte too large", post("Content-Length: 8388609\r\n"), Refusal::kBodyTooLarge},
+       Rejection::kTransferEncoding},
+      {"compressed", with_length("", "Content-Encoding: gzip\r\n"), Rejection::kMediaType},
+      {"identity encoding", with_length("", "Content-Encoding: identity\r\n"),
+       Rejection::kMediaType},
+      {"one byte too large", post("Content-Length: 8388609\r\n"), Rejection::kBodyTooLarge},
       {"larger than a number", post("Content-Length: 99999999999999999999999999\r\n"),
-       Refusal::kBodyTooLarge},
+       Rejection::kBodyTooLarge},
   };
   for (const Row& row : rows) {
     CAPTURE(row.name);
     const Verdict verdict = frame(row.text);
-    REQUIRE(verdict.state == FrameState::kRefused);
-    CHECK(name_of(verdict.refusal.refusal) == name_of(row.refusal));
-    CHECK_FALSE(verdict.refusal.what.empty());
+    REQUIRE(verdict.state == FrameState::kRejected);
+    CHECK(name_of(verdict.rejection.reason) == name_of(row.rejection));
+    CHECK_FALSE(verdict.rejection.what.empty());
   }
 }
 
@@ -182,12 +183,12 @@ TEST_CASE("each limit is kept to the byte") {
   };
   CHECK(frame(head_of(16384)).state == FrameState::kWhole);
   const Verdict longer = frame(head_of(16385));
-  REQUIRE(longer.state == FrameState::kRefused);
-  CHECK(longer.refusal.refusal == Refusal::kHeadersTooLarge);
-  CHECK(longer.refusal.limit == 16384);
+  REQUIRE(longer.state == FrameState::kRejected);
+  CHECK(longer.rejection.reason == Rejection::kHeadersTooLarge);
+  CHECK(longer.rejection.limit == 16384);
   // An endless line is cut off before it ends.
   CHECK(frame(std::string(16383, 'x')).state == FrameState::kNeedHead);
-  CHECK(frame(std::string(16384, 'x')).state == FrameState::kRefused);
+  CHECK(frame(std::string(16384, 'x')).state == FrameState::kRejected);
 
   const auto fields = [](int count) {
     std::string text;
@@ -195,7 +196,7 @@ TEST_CASE("each limit is kept to the byte") {
     return text;
   };
   CHECK(frame(with_length("", fields(62))).state == FrameState::kWhole);
-  CHECK(frame(with_length("", fields(63))).refusal.refusal == Refusal::kHeadersTooLarge);
+  CHECK(frame(with_length("", fields(63))).rejection.reason == Rejection::kHeadersTooLarge);
 
   CHECK(frame(post("Content-Length: 8388608\r\n")).state == FrameState::kNeedBody);
 }
@@ -228,8 +229,8 @@ TEST_CASE("the verdict does not depend on how the bytes were split") {
       by_bytes.advance(std::string_view(input).substr(0, size));
     }
     RC_ASSERT(at_once.state() == by_bytes.state());
-    if (at_once.state() == FrameState::kRefused) {
-      RC_ASSERT(at_once.refusal().what == by_bytes.refusal().what);
+    if (at_once.state() == FrameState::kRejected) {
+      RC_ASSERT(at_once.rejection().what == by_bytes.rejection().what);
     }
     if (at_once.state() == FrameState::kWhole) {
       RC_ASSERT(at_once.head().total_bytes() == by_bytes.head().total_bytes());

@@ -295,9 +295,9 @@ TEST_CASE("bytes of requests that wait count as in flight") {
   one.send(post("later=9000", body));
   const auto answer = fixture.waiting.next();
   two.send(post("later=9000", body));
-  const std::string refused = two.read_all();
-  CHECK(refused.starts_with("HTTP/1.1 503 "));
-  CHECK(refused.find("\"code\":\"overload\"") != refused.npos);
+  const std::string rejected = two.read_all();
+  CHECK(rejected.starts_with("HTTP/1.1 503 "));
+  CHECK(rejected.find("\"code\":\"overload\"") != rejected.npos);
   answer->found = "found";
   answer->ready();
   CHECK(one.read_until("found.").ends_with("found."));

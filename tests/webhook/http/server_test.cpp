@@ -140,10 +140,12 @@ TEST_CASE("stop() does not wait longer than its grace") {
   CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(5));
 }
 
-TEST_CASE("refusals are told to the owner") {
+TEST_CASE("rejections are told to the owner") {
   std::atomic<int> unknown_paths{0};
   ServerEvents events;
-  events.refused = [&](Refusal refusal) { unknown_paths += refusal == Refusal::kUnknownPath; };
+  events.rejected = [&](Rejection rejection) {
+    unknown_paths += rejection == Rejection::kUnknownPath;
+  };
   const Fixture fixture({}, events);
   const Client client(fixture.server->port());
   client.send("POST /x HTTP/1.1\r\nHost: a\r\n\r\n");

@@ -78,9 +78,9 @@ TEST_CASE("what gets no verdict is counted by its reason, whichever layer refuse
   bad.error_code = admission::ReadErrorCode::kDuplicateKey;
   metrics.count_decision(bad, std::chrono::microseconds(1));
   metrics.count_rejected(admission::Rejection::kNotReady);
-  metrics.count_refused(http::Refusal::kBodyTooLarge);
+  metrics.count_rejected(http::Rejection::kBodyTooLarge);
   for (const std::string& reason : {std::string("duplicate-key"), std::string("not-ready"),
-                                    std::string(name_of(http::Refusal::kBodyTooLarge))}) {
+                                    std::string(name_of(http::Rejection::kBodyTooLarge))}) {
     CAPTURE(reason);
     CHECK(value_of(metrics, "belay_rejected_requests_total{reason=\"" + reason + "\"}") == "1");
   }

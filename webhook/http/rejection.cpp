@@ -1,5 +1,5 @@
-// The table of refusals and the bytes of answers.
-#include "webhook/http/refusal.h"
+// The table of rejections and the bytes of answers.
+#include "webhook/http/rejection.h"
 
 #include <cassert>
 #include <charconv>
@@ -14,9 +14,9 @@ struct Row {
   std::string_view extra;  ///< header lines that belong to the status
 };
 
-// In the order of Refusal. A 503 names a time: the API server's client then asks again within the
+// In the order of Rejection. A 503 names a time: the API server's client then asks again within the
 // webhook's own timeout instead of failing at once.
-constexpr std::array<Row, kRefusalCount> kRows{{
+constexpr std::array<Row, kRejectionCount> kRows{{
     {"handshake", 0, ""},
     {"malformed", 400, ""},
     {"unknown-path", 404, ""},
@@ -30,8 +30,8 @@ constexpr std::array<Row, kRefusalCount> kRows{{
     {"overload", 503, "Retry-After: 1\r\n"},
 }};
 
-const Row& row_of(Refusal refusal) {
-  const auto index = static_cast<std::size_t>(refusal);
+const Row& row_of(Rejection rejection) {
+  const auto index = static_cast<std::size_t>(rejection);
   assert(index < kRows.size());
   return kRows[index];
 }
@@ -47,8 +47,8 @@ constexpr std::string_view kJson =
 
 }  // namespace
 
-std::string_view name_of(Refusal refusal) { return row_of(refusal).name; }
-int status_of(Refusal refusal) { return row_of(refusal).status; }
+std::string_view name_of(Rejection rejection) { return row_of(rejection).name; }
+int status_of(Rejection rejection) { return row_of(rejection).status; }
 
 std::string_view reason_phrase(int status) {
   switch (status) {
@@ -87,8 +87,8 @@ std::string_view reason_phrase(int status) {
   }
 }
 
-void append_refusal(const RefusalText& text, std::string_view date, std::string& out) {
-  const Row& row = row_of(text.refusal);
+void append_rejection(const RejectionText& text, std::string_view date, std::string& out) {
+  const Row& row = row_of(text.reason);
   std::string body = R"({"error":{"code":")";
   body += row.name;
   body += R"(","message":")";
@@ -118,8 +118,8 @@ void append_refusal(const RefusalText& text, std::string_view date, std::string&
   out += body;
 }
 
-void append_answer(int status, std::string_view date, bool close, std::string_view body,
-                   std::string& out) {
+void append_response(int status, std::string_view date, bool close, std::string_view body,
+                     std::string& out) {
   constexpr std::string_view kOk =
       "HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ";
   if (status == 200) [[likely]] {

@@ -1,5 +1,5 @@
 // The bytes of answers.
-#include "webhook/http/refusal.h"
+#include "webhook/http/rejection.h"
 
 #include <doctest/doctest.h>
 
@@ -12,9 +12,10 @@ namespace {
 constexpr std::string_view kDate = "Sun, 06 Nov 1994 08:49:37 GMT";
 }
 
-TEST_CASE("a refusal names its status, its cause and the limit, and ends the connection") {
+TEST_CASE("a rejection names its status, its cause and the limit, and ends the connection") {
   std::string out;
-  append_refusal({Refusal::kBodyTooLarge, "the body is too large", 8388608, "bytes"}, kDate, out);
+  append_rejection({Rejection::kBodyTooLarge, "the body is too large", 8388608, "bytes"}, kDate,
+                   out);
   CHECK(out.starts_with("HTTP/1.1 413 Content Too Large\r\n"));
   CHECK(out.find("\r\nConnection: close\r\n") != out.npos);
   const auto end = out.find("\r\n\r\n");
@@ -25,25 +26,25 @@ TEST_CASE("a refusal names its status, its cause and the limit, and ends the con
   CHECK(error["message"] == "the body is too large (limit: 8388608 bytes)");
 }
 
-TEST_CASE("each refusal has a name of its own and, but for the handshake, a status") {
+TEST_CASE("each rejection has a name of its own and, but for the handshake, a status") {
   std::set<std::string_view> names;
-  for (std::size_t i = 0; i < kRefusalCount; ++i) {
-    const auto refusal = static_cast<Refusal>(i);
-    names.insert(name_of(refusal));
-    const int status = status_of(refusal);
-    CHECK((refusal == Refusal::kHandshake ? status == 0 : status >= 400 && status < 600));
+  for (std::size_t i = 0; i < kRejectionCount; ++i) {
+    const auto rejection = static_cast<Rejection>(i);
+    names.insert(name_of(rejection));
+    const int status = status_of(rejection);
+    CHECK((rejection == Rejection::kHandshake ? status == 0 : status >= 400 && status < 600));
   }
-  CHECK(names.size() == kRefusalCount);
+  CHECK(names.size() == kRejectionCount);
 }
 
 TEST_CASE("an answer carries its length, and the end of the connection when asked") {
   std::string out = "before";
-  append_answer(200, kDate, false, "{}", out);
+  append_response(200, kDate, false, "{}", out);
   CHECK(out ==
         "beforeHTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\n"
         "Content-Length: 2\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n{}");
   out.clear();
-  append_answer(415, kDate, true, "", out);
+  append_response(415, kDate, true, "", out);
   CHECK(out ==
         "HTTP/1.1 415 Unsupported Media Type\r\nContent-Type: application/json; charset=utf-8\r\n"
         "Content-Length: 0\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nConnection: close\r\n\r\n");
