@@ -47,7 +47,7 @@ class PendingResponse : public std::enable_shared_from_this<PendingResponse> {
   std::chrono::steady_clock::time_point deadline() const { return deadline_; }
 
  private:
-  friend class Reactor;
+  friend class WaitingRequests;
   /// The reactor's side: from here on ready() tells `queue`, at once if it was called already.
   void park(Connection& connection, const std::shared_ptr<ReadyQueue>& queue);
 

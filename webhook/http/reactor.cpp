@@ -1,16 +1,16 @@
 // The reactor's loop: rounds of events, handshakes, deadlines, and the end.
 #include "webhook/http/reactor.h"
 
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
+#include <stdexcept>
+#include <string>
 
 namespace belay::webhook::http {
 namespace {
@@ -18,30 +18,31 @@ namespace {
 constexpr std::size_t kEventsPerRound = 128;
 constexpr std::size_t kHandshakesPerRound = 8;  // about 3 ms
 constexpr std::size_t kInboxLimit = 64;
-constexpr std::size_t kLingerBytes = std::size_t{32} << 20U;
 constexpr std::chrono::milliseconds kLingerTime{2'000};
 /// How long connections without a request may live once the server stops: time for a request that
 /// is on its way.
 constexpr std::chrono::milliseconds kStopNewcomers{1'000};
 constexpr std::chrono::milliseconds kStopIdle{50};
 
-std::size_t index_of(Phase phase) { return static_cast<std::size_t>(phase); }
+/// In the order of Phase.
+PhaseLists::Durations durations_of(const ServerOptions& options) {
+  return {options.handshake_timeout, options.idle_timeout, options.request_timeout,
+          options.request_timeout,   options.idle_timeout, options.write_timeout,
+          options.request_timeout,   kLingerTime};
+}
 
 }  // namespace
 
-Reactor::Reactor(ReactorShared& shared, std::unique_ptr<Handler> handler,
-                 std::size_t max_connections)
-    : shared_(shared), handler_(std::move(handler)), max_connections_(max_connections) {
-  const ServerOptions& options = shared.options;
-  durations_ = {options.handshake_timeout, options.idle_timeout, options.request_timeout,
-                options.request_timeout,   options.idle_timeout, options.write_timeout,
-                options.request_timeout,   kLingerTime};
-}
+Reactor::Reactor(ServerState& state, std::unique_ptr<Handler> handler, std::size_t max_connections)
+    : state_(state),
+      max_connections_(max_connections),
+      responder_(state, std::move(handler), waiting_),
+      phases_(durations_of(state.options)) {}
 
 Reactor::~Reactor() {
   for (const int socket : inbox_) ::close(socket);
-  for (ConnectionList& list : phases_) {
-    while (!list.empty()) close(*list.front());
+  for (std::size_t i = 0; i < kPhaseCount; ++i) {
+    while (Connection* const first = phases_.front(static_cast<Phase>(i))) close(*first);
   }
   bury();
   wakeup_->close();
@@ -87,13 +88,12 @@ void Reactor::stop(Clock::time_point deadline) {
 
 void Reactor::run() noexcept {
   try {
-    scratch_ = std::make_unique_for_overwrite<char[]>(scratch_window().capacity + 1);
     now_ = Clock::now();
     while (!stopping_ || count_ > 0) round();
   } catch (const std::exception& error) {
-    shared_.events.fatal(error.what());
+    state_.events.fatal(error.what());
   } catch (...) {
-    shared_.events.fatal("unknown error in a reactor");
+    state_.events.fatal("unknown error in a reactor");
   }
 }
 
@@ -102,11 +102,12 @@ void Reactor::round() {
   const int ready = epoll_wait(epoll_, events.data(), kEventsPerRound, next_timeout());
   if (ready < 0 && errno != EINTR) throw std::runtime_error("epoll_wait failed");
   now_ = Clock::now();
+  responder_.begin_round(now_);
   bool woken = false;
   bool shaking = false;
-  std::vector<Connection*> resumed;
-  resumed.swap(resume_);
-  for (Connection* const connection : resumed) on_event(*connection, EPOLLIN);
+  std::vector<Connection*> unread;
+  unread.swap(unread_);
+  for (Connection* const connection : unread) on_event(*connection, EPOLLIN);
   for (int i = 0; i < ready; ++i) {
     const epoll_event& event = events[static_cast<std::size_t>(i)];
     void* const source = event.data.ptr;
@@ -119,32 +120,24 @@ void Reactor::round() {
     }
   }
   if (shaking) step_handshakes();
-  if (woken) take_sockets();
-  if (served_) {
-    served_ = false;
-    handler_->flush();
-  }
+  if (woken) on_wakeup();
+  responder_.end_round();
   expire();
   if (stopping_) wind_down();
   bury();
 }
 
 int Reactor::next_timeout() const {
-  if (!resume_.empty()) return 0;
-  auto earliest = Clock::time_point::max();
-  for (std::size_t i = 0; i < kPhaseCount; ++i) {
-    if (const Connection* const first = phases_[i].front()) {
-      earliest = std::min(earliest, first->entered + durations_[i]);
-    }
-  }
-  if (!deadlines_.empty()) earliest = std::min(earliest, deadlines_.begin()->first);
+  if (!unread_.empty()) return 0;
+  auto earliest = std::min(phases_.earliest(), waiting_.earliest());
   if (stopping_) earliest = std::min(earliest, now_ + std::chrono::milliseconds(20));
   if (earliest == Clock::time_point::max()) return -1;
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(earliest - now_).count();
   return static_cast<int>(std::clamp<std::int64_t>(left, 0, 60'000));
 }
 
-void Reactor::take_sockets() {
+/// Takes what other threads have left: new sockets, the order to stop, responses.
+void Reactor::on_wakeup() {
   std::uint64_t count = 0;
   std::ignore = ::read(wakeup_->fd(), &count, sizeof count);
   {
@@ -153,56 +146,57 @@ void Reactor::take_sockets() {
     if (stop_at_ && !stopping_) {
       stopping_ = stop_at_;
       stop_began_ = now_;
+      responder_.close_connections();
     }
   }
   inbox_has_room_.notify_all();
   for (const int socket : taken_) add(socket);
   taken_.clear();
-  take_answers();
+  waiting_.resume_ready([this](Connection& connection) {
+    step(connection, [&] { return responder_.resume(connection); });
+  });
 }
 
 void Reactor::add(int socket) {
   while (count_ >= max_connections_ && evict_one()) {
   }
-  SslHandle ssl(count_ < max_connections_ ? SSL_new(shared_.tls.get()) : nullptr);
+  SslHandle ssl(count_ < max_connections_ ? SSL_new(state_.tls.get()) : nullptr);
   if (ssl == nullptr || SSL_set_fd(ssl.get(), socket) != 1) {
     ::close(socket);
     load_.fetch_sub(1, std::memory_order_relaxed);
-    shared_.events.rejected(Rejection::kOverload);
+    state_.events.rejected(Rejection::kOverload);
     return;
   }
   SSL_set_accept_state(ssl.get());
-  auto connection = std::make_unique<Connection>(socket, std::move(ssl), shared_.limits);
-  connection->interest = EPOLLIN;
+  auto connection =
+      std::make_unique<Connection>(socket, std::move(ssl), state_.limits, state_.bytes);
   // Up to a tenth earlier, so that connections made together do not all end together.
-  const auto spread = shared_.options.max_age / 10 / 64 * (socket % 64);
-  connection->retire = now_ + shared_.options.max_age - spread;
-  connection->entered = now_;
-  epoll_event event{EPOLLIN, {.ptr = connection.get()}};
-  if (epoll_ctl(handshakes_, EPOLL_CTL_ADD, socket, &event) != 0) {
+  const auto spread = state_.options.max_age / 10 / 64 * (socket % 64);
+  connection->retire = now_ + state_.options.max_age - spread;
+  if (!connection->watch(handshakes_)) {
     load_.fetch_sub(1, std::memory_order_relaxed);
-    shared_.events.rejected(Rejection::kOverload);
+    state_.events.rejected(Rejection::kOverload);
     return;
   }
-  phases_[index_of(Phase::kHandshake)].push_back(*connection.release());
+  phases_.add(*connection.release(), now_);
   ++count_;
 }
 
 bool Reactor::evict_one() {
-  // Who never had an answer goes first, longest waiting first: sockets that hold a place without
+  // Who never had a response goes first, longest waiting first: sockets that hold a place without
   // using it. API servers' pooled connections go last, work in progress never.
-  Connection* oldest = phases_[index_of(Phase::kLinger)].front();
+  Connection* oldest = phases_.front(Phase::kLinger);
   if (oldest == nullptr) {
     for (const Phase phase : {Phase::kHandshake, Phase::kFresh, Phase::kFirstRequest}) {
-      Connection* const first = phases_[index_of(phase)].front();
+      Connection* const first = phases_.front(phase);
       if (first != nullptr && (oldest == nullptr || first->entered < oldest->entered)) {
         oldest = first;
       }
     }
   }
-  if (oldest == nullptr) oldest = phases_[index_of(Phase::kIdle)].front();
+  if (oldest == nullptr) oldest = phases_.front(Phase::kIdle);
   if (oldest == nullptr) return false;
-  if (oldest->phase != Phase::kLinger) shared_.events.rejected(Rejection::kOverload);
+  if (oldest->phase != Phase::kLinger) state_.events.rejected(Rejection::kOverload);
   close(*oldest);
   return true;
 }
@@ -222,92 +216,114 @@ void Reactor::handshake(Connection& connection) {
   if (result != 1) {
     const int error = SSL_get_error(ssl, result);
     if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
-      if (!want(connection, error == SSL_ERROR_WANT_READ ? EPOLLIN : EPOLLOUT)) close(connection);
+      if (!connection.want(error == SSL_ERROR_WANT_READ ? EPOLLIN : EPOLLOUT)) close(connection);
       return;
     }
     ERR_clear_error();
-    shared_.events.rejected(Rejection::kHandshake);
+    state_.events.rejected(Rejection::kHandshake);
     close(connection);
     return;
   }
   connection.tls_usable = true;
-  epoll_ctl(handshakes_, EPOLL_CTL_DEL, connection.fd, nullptr);
-  connection.interest = EPOLLIN;
-  epoll_event event{EPOLLIN, {.ptr = &connection}};
-  if (epoll_ctl(epoll_, EPOLL_CTL_ADD, connection.fd, &event) != 0) {
+  if (!connection.watch(epoll_)) {
     close(connection);
     return;
   }
-  enter(connection, Phase::kFresh);
+  phases_.enter(connection, Phase::kFresh, now_);
   // The first request may have come with the last flight of the handshake.
   if (SSL_has_pending(ssl) == 1) on_event(connection, EPOLLIN);
 }
 
 void Reactor::on_event(Connection& connection, std::uint32_t events) {
   if (connection.dead) return;
-  try {
+  step(connection, [&] {
     switch (connection.phase) {
       case Phase::kLinger:
-        swallow(connection);
-        break;
+        return connection.swallow(responder_.scratch()) ? Next::kStay : Next::kClose;
       case Phase::kWrite:
-        if (!resume_write(connection)) break;
-        if (connection.parked == nullptr) {
-          pump(connection, false);
-        } else if (connection.parked->resumed) {
-          resume(connection);
-        } else {
-          wait_for_answer(connection);
-        }
-        break;
-      case Phase::kParked:  // one that came in the round in which it was parked tells nothing
-        if ((events & (EPOLLHUP | EPOLLERR)) != 0) close(connection);
-        break;
+        return responder_.resume_write(connection);
+      case Phase::kWaiting:  // one that came in the round in which it began to wait tells nothing
+        return (events & (EPOLLHUP | EPOLLERR)) != 0 ? Next::kClose : Next::kStay;
       default:
-        pump(connection, true);
-        break;
+        return responder_.serve(connection, true);
     }
+  });
+}
+
+/// Takes one step of a connection, and what it comes to.
+template <typename Step>
+void Reactor::step(Connection& connection, Step take_step) {
+  try {
+    apply(connection, take_step());
   } catch (const std::exception&) {  // out of memory: this connection ends, the others go on
-    out_.clear();
+    responder_.abandon();
     if (!connection.dead) close(connection);
   }
 }
 
-void Reactor::expire() {
-  expire_parked(now_);
-  for (std::size_t i = 0; i < kPhaseCount; ++i) {
-    for (Connection* first = phases_[i].front();
-         first != nullptr && first->entered + durations_[i] <= now_; first = phases_[i].front()) {
-      expire_one(*first);
-    }
-  }
-}
-
-void Reactor::expire_one(Connection& connection) {
-  switch (connection.phase) {
-    case Phase::kHandshake:
-      shared_.events.rejected(Rejection::kHandshake);
-      break;
-    case Phase::kFirstRequest:
-    case Phase::kRequest:
-      reject(connection,
-             {Rejection::kTimeout, "the request took too long to arrive",
-              static_cast<std::size_t>(shared_.options.request_timeout.count()), "milliseconds"});
-      if (write(connection)) linger(connection);
+void Reactor::apply(Connection& connection, Next next) {
+  if (std::exchange(connection.unread, false)) unread_.push_back(&connection);
+  switch (next) {
+    case Next::kStay:
       return;
-    default:
+    case Next::kRequest:
+      phases_.enter(connection, connection.served ? Phase::kRequest : Phase::kFirstRequest, now_);
+      return;
+    case Next::kIdle:
+      phases_.enter(connection, connection.served ? Phase::kIdle : Phase::kFresh, now_);
+      return;
+    case Next::kWrite:
+      phases_.enter(connection, Phase::kWrite, now_);
+      return;
+    case Next::kResponse:  // nothing is read; epoll tells of a connection that broke all the same
+      if (!connection.want(0)) break;
+      phases_.enter(connection, Phase::kWaiting, now_);
+      return;
+    case Next::kLinger:
+      if (!connection.begin_linger()) break;
+      phases_.enter(connection, Phase::kLinger, now_);
+      return;
+    case Next::kClose:
       break;
   }
   close(connection);
 }
 
+void Reactor::expire() {
+  resume_expired(now_);
+  phases_.expire(now_,
+                 [this](Connection& connection) { apply(connection, end_of_time(connection)); });
+}
+
+/// What becomes of a connection that was too long in its phase.
+Next Reactor::end_of_time(Connection& connection) {
+  switch (connection.phase) {
+    case Phase::kHandshake:
+      state_.events.rejected(Rejection::kHandshake);
+      return Next::kClose;
+    case Phase::kFirstRequest:
+    case Phase::kRequest:
+      return responder_.reject(
+          connection,
+          {Rejection::kTimeout, "the request took too long to arrive",
+           static_cast<std::size_t>(state_.options.request_timeout.count()), "milliseconds"});
+    default:
+      return Next::kClose;
+  }
+}
+
+void Reactor::resume_expired(Clock::time_point until) {
+  waiting_.resume_expired(until, [this](Connection& connection) {
+    step(connection, [&] { return responder_.resume(connection); });
+  });
+}
+
 void Reactor::wind_down() {
   const auto waited = now_ - stop_began_;
   const auto close_all = [&](Phase phase) {
-    ConnectionList& list = phases_[index_of(phase)];
-    while (!list.empty()) close(*list.front());
+    while (Connection* const first = phases_.front(phase)) close(*first);
   };
-  if (waited >= kStopIdle) {  // a request that had arrived already was answered meanwhile
+  if (waited >= kStopIdle) {  // a request that had arrived already was served meanwhile
     close_all(Phase::kIdle);
     close_all(Phase::kLinger);
   }
@@ -316,69 +332,23 @@ void Reactor::wind_down() {
     close_all(Phase::kFresh);
   }
   if (now_ >= *stopping_) {
-    expire_parked(Clock::time_point::max());
+    resume_expired(Clock::time_point::max());
     for (std::size_t i = 0; i < kPhaseCount; ++i) close_all(static_cast<Phase>(i));
   }
 }
 
-void Reactor::enter(Connection& connection, Phase phase) {
-  phases_[index_of(connection.phase)].remove(connection);
-  connection.phase = phase;
-  connection.entered = now_;
-  phases_[index_of(phase)].push_back(connection);
-}
-
-bool Reactor::want(Connection& connection, std::uint32_t events) {
-  if (connection.interest == events) return true;
-  connection.interest = events;
-  epoll_event event{events, {.ptr = &connection}};
-  const int set = connection.phase == Phase::kHandshake ? handshakes_ : epoll_;
-  return epoll_ctl(set, EPOLL_CTL_MOD, connection.fd, &event) == 0;
-}
-
 void Reactor::close(Connection& connection) {
-  if (connection.tls_usable && connection.phase != Phase::kLinger) {
-    SSL_shutdown(connection.ssl.get());  // a farewell if the socket takes it, nothing more
-    ERR_clear_error();
-  }
-  phases_[index_of(connection.phase)].remove(connection);
-  unpark(connection);
-  forget_input(connection);
-  shared_.bytes.give(connection.accounted);
-  connection.accounted = 0;
-  connection.ssl.reset();
-  ::close(connection.fd);
-  connection.fd = -1;
-  connection.dead = true;
+  waiting_.remove(connection);
+  phases_.remove(connection);
+  connection.close();
   graveyard_.push_back(&connection);
   --count_;
   load_.fetch_sub(1, std::memory_order_relaxed);
 }
 
-void Reactor::linger(Connection& connection) {
-  // Closing with unread bytes would reset the connection and take our answer with it.
-  forget_input(connection);
-  SSL_shutdown(connection.ssl.get());
-  ERR_clear_error();
-  if (shutdown(connection.fd, SHUT_WR) != 0 || !want(connection, EPOLLIN)) {
-    close(connection);
-    return;
-  }
-  enter(connection, Phase::kLinger);
-}
-
-void Reactor::swallow(Connection& connection) {
-  const ssize_t got = recv(connection.fd, scratch_.get(), scratch_window().capacity, 0);
-  if (got > 0) connection.lingered += static_cast<std::size_t>(got);
-  if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR) ||
-      connection.lingered > kLingerBytes) {
-    close(connection);
-  }
-}
-
 void Reactor::bury() {
   if (graveyard_.empty()) return;
-  std::erase_if(resume_, [](const Connection* connection) { return connection->dead; });
+  std::erase_if(unread_, [](const Connection* connection) { return connection->dead; });
   for (const Connection* const connection : graveyard_) delete connection;
   graveyard_.clear();
 }

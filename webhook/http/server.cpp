@@ -16,6 +16,7 @@
 
 #include "webhook/http/httplib_server.h"
 #include "webhook/http/reactor.h"
+#include "webhook/http/server_state.h"
 #include "webhook/system/cgroup_limits.h"
 
 namespace belay::webhook::http {
@@ -93,7 +94,7 @@ class Server::Impl {
     auto context = make_tls_context(*store_, options_.client_ca_pem);
     if (!context) return std::unexpected(context.error());
     options_.max_bytes_in_flight = bytes_within_memory(options_.max_bytes_in_flight);
-    shared_ = std::make_unique<ReactorShared>(options_, std::move(*context), events_);
+    state_ = std::make_unique<ServerState>(options_, std::move(*context), events_);
     if (auto bound = listener_.bind(options_.host, options_.port, options_.backlog); !bound) {
       return bound;
     }
@@ -102,7 +103,7 @@ class Server::Impl {
     for (unsigned i = 0; i < threads; ++i) {
       const std::size_t share = connections / threads + (i < connections % threads ? 1 : 0);
       reactors_.push_back(
-          std::make_unique<Reactor>(*shared_, factory_(), std::max<std::size_t>(share, 1)));
+          std::make_unique<Reactor>(*state_, factory_(), std::max<std::size_t>(share, 1)));
       if (auto opened = reactors_.back()->open(); !opened) return opened;
     }
     for (const auto& reactor : reactors_) {
@@ -117,7 +118,7 @@ class Server::Impl {
   std::uint16_t port() const { return listener_.port(); }
 
   void begin_drain() {
-    if (shared_ != nullptr) shared_->draining = true;
+    if (state_ != nullptr) state_->draining = true;
   }
 
   void stop(std::chrono::milliseconds grace) {
@@ -142,7 +143,7 @@ class Server::Impl {
   const std::shared_ptr<const certs::Store> store_;
   const HandlerFactory factory_;
   const ServerEvents events_;
-  std::unique_ptr<ReactorShared> shared_;
+  std::unique_ptr<ServerState> state_;
   std::vector<std::unique_ptr<Reactor>> reactors_;
   Listener listener_;
   std::vector<std::thread> threads_;
