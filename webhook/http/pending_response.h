@@ -18,7 +18,7 @@
 
 namespace belay::webhook::http {
 
-struct Connection;
+class Connection;
 struct Response;
 class ReadyQueue;
 
