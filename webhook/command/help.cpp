@@ -103,6 +103,9 @@ std::vector<std::string> choices_of(const std::string& type_name) {
 OptionText text_of(const CLI::Option& option) {
   OptionText text;
   text.positional = option.get_positional();
+  const std::string& group = option.get_group();
+  const bool usual = group == "Options" || group == "OPTIONS";  // by the version of CLI11
+  text.group = text.positional ? "Arguments" : usual ? "Options" : group;
   const bool takes_value = option.get_items_expected_max() != 0;
   const std::string type = takes_value ? option.get_type_name() : "";
   // CLI11 puts what a check takes behind the type: "TEXT:{a,b}", "N:UINT in [1 - 9]".
@@ -197,7 +200,11 @@ std::string roff(std::string_view text) {
 }
 
 void append_man_options(std::string& out, const CLI::App& app) {
-  for (const OptionText& text : option_texts(app)) {
+  for (std::string group = "Options"; const OptionText& text : option_texts(app)) {
+    if (text.group != group && !text.positional) {
+      out += fmt::format(".PP\n.B {}\n", roff(text.group));
+      group = text.group;
+    }
     const std::size_t begin = text.syntax.find_first_not_of(' ');
     out += fmt::format(".TP\n.B {}\n{}\n", roff(std::string_view(text.syntax).substr(begin)),
                        roff(text.description));
@@ -216,6 +223,7 @@ std::vector<OptionText> option_texts(const CLI::App& app) {
   // --help is declared first by CLI11 and read last by people.
   std::ranges::stable_sort(result, {}, [](const OptionText& text) {
     if (text.positional) return 0;
+    if (text.group != "Options") return 3;
     return std::ranges::find(text.names, "--help") == text.names.end() ? 1 : 2;
   });
   return result;
@@ -274,12 +282,10 @@ std::string command_help(std::string_view program, const Command& command, const
     out += "\nCommands:\n";
     for (const CLI::App* sub : below) append_row(out, sub->get_name(), sub->get_description());
   }
-  bool in_arguments = false;
-  bool in_options = false;
+  std::string group;
   for (const OptionText& text : option_texts(app)) {
-    bool& begun = text.positional ? in_arguments : in_options;
-    if (!begun) out += text.positional ? "\nArguments:\n" : "\nOptions:\n";
-    begun = true;
+    if (text.group != group) out += fmt::format("\n{}:\n", text.group);
+    group = text.group;
     append_row(out, text.syntax, text.description);
   }
   bool in_examples = false;

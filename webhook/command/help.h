@@ -20,6 +20,7 @@ struct OptionText {
   std::vector<std::string> names;    ///< "-o", "--output"
   std::string value;                 ///< "FORMAT", "" for a flag
   std::vector<std::string> choices;  ///< the closed set that is taken, if it is one
+  std::string group;                 ///< the heading above it: "Options", "Limits"
 };
 
 /// A command, or a command's command, in words.
@@ -30,7 +31,8 @@ struct CommandText {
 };
 CommandText text_of(const Command& command);
 
-/// The options of an app, arguments first, in the order in which they were declared.
+/// The options of an app, arguments first, in the order in which they were declared; those under
+/// headings of their own last.
 std::vector<OptionText> option_texts(const CLI::App& app);
 
 /// `belay --help`.

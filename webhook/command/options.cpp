@@ -39,6 +39,11 @@ Option Option::repeatable() const {
   return *this;
 }
 
+Option Option::group(const std::string& heading) const {
+  option_->group(heading);
+  return *this;
+}
+
 Option Option::environment(const std::string& name) const {
   option_->envname(name);
   return *this;

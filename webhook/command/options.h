@@ -35,6 +35,8 @@ class Option {
   /// The option may be given several times, one value at a time: `--policy a --policy b`; also
   /// `--policy a,b`, which is how its environment variable holds several.
   Option repeatable() const;
+  /// The heading under which help shows it, below "Options".
+  Option group(const std::string& heading) const;
   /// The variable that is read where the option is not given.
   Option environment(const std::string& name) const;
 

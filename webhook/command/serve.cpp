@@ -162,6 +162,20 @@ void define_registry_options(const CommandLine& line, serve::ServerFlags& flags)
       "ConfigMaps keep it");
 }
 
+/// Options of the limits, one for each row of their table.
+void define_limits(const CommandLine& line, serve::ServerFlags& flags) {
+  const auto rows = serve::limit_rows();
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const serve::Limit& limit = rows[i];
+    const std::string name(limit.name);
+    line.option(name, flags.limits[i], fmt::format("{} ({})", limit.text, limit.bounds()))
+        .type_name(std::string(limit.type_name()))
+        .environment(environment_name(name))
+        .show_default()
+        .group("Limits");
+  }
+}
+
 }  // namespace
 
 Run define_serve(const CommandLine& line) {
@@ -207,6 +221,7 @@ Run define_serve(const CommandLine& line) {
   option("--shutdown-delay", flags->shutdown_delay_seconds, "SECONDS",
          "Seconds from SIGTERM (readiness fails) to closing the port; at most 14")
       .show_default();
+  define_limits(line, *flags);
   return [flags](Streams& streams) { return run_serve(*flags, streams); };
 }
 

@@ -212,6 +212,7 @@ std::expected<ServerConfig, std::vector<std::string>> read_config(const ServerFl
   config.registry = read_registry(flags, config.cluster.has_value(), problems);
   // Tags are remembered where registries say what they point to.
   if (config.cluster) config.cluster->sightings = !flags.registries.empty();
+  config.limits = read_limits(flags.limits, problems);
   config.threads = flags.threads;
   if (flags.threads > 256) problems.emplace_back("--threads: at most 256");
   if (const auto level = log_level(flags.log_level)) {

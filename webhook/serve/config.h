@@ -14,6 +14,7 @@
 #include "webhook/admission/review_reader.h"
 #include "webhook/namespaces/fixed_namespaces.h"
 #include "webhook/serve/cluster.h"
+#include "webhook/serve/limits.h"
 #include "webhook/serve/log.h"
 
 namespace belay::webhook::serve {
@@ -74,6 +75,7 @@ struct ServerFlags {
   std::string log_level = "info";
   std::string log_format;  ///< "" is text on a terminal, JSON elsewhere
   unsigned shutdown_delay_seconds = 10;
+  std::vector<std::string> limits = default_limit_texts();  ///< one for each of limit_rows()
 };
 
 /// Which registries are asked, and as whom.
@@ -98,6 +100,7 @@ struct ServerConfig {
   std::vector<admission::ExtraTemplate> extra_templates;
   RegistryConfig registry;
   unsigned threads = 0;  ///< reactors; 0 = CPUs of the quota
+  Limits limits;
   LogOptions log;
   std::chrono::seconds shutdown_delay{10};  ///< between failing readiness and closing the port
 };

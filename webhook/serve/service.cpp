@@ -180,7 +180,8 @@ std::expected<void, std::string> Service::start_cluster() {
        .sightings = [this](const registry::SightingsNews& news) { report_sightings(news); }});
   if (!made) return std::unexpected(std::move(made.error()));
   cluster_ = std::move(*made);
-  questions_ = std::make_unique<admission::NamespaceLookups>(cluster_->namespace_asker());
+  questions_ = std::make_unique<admission::NamespaceLookups>(cluster_->namespace_asker(),
+                                                             config_.limits.namespaces);
   cluster_->start();
   return {};
 }
@@ -191,7 +192,7 @@ void Service::stop_cluster() {
 }
 
 std::expected<void, std::string> Service::start_server() {
-  http::ServerOptions options;
+  http::ServerOptions options = config_.limits.server;
   options.host = config_.listen.host;
   options.port = config_.listen.port;
   options.threads = config_.threads;

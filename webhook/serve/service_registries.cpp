@@ -24,14 +24,17 @@ std::expected<void, std::string> Service::start_registries() {
       .registries_file = config.registries_file,
       .docker_config_files = config.docker_config_files,
       .pull_secrets = config.pull_secrets && cluster_ ? &cluster_->api() : nullptr,
-      .sightings = sightings};
+      .sightings = sightings,
+      .client = config_.limits.registries,
+      .resolver = config_.limits.digests};
   options.client.proxies = http_client::proxies_of_environment();
   registries_ = std::make_unique<registry::RegistryService>(
       std::move(options), &metrics_,
       [this](const registry::RegistryReload& reload) { report_registries(reload); });
   // Files that do not read are no failure: the report has said so, and they are looked at again.
   (void)registries_->start();
-  image_questions_ = std::make_unique<admission::ImageLookups>(registries_->image_source());
+  image_questions_ =
+      std::make_unique<admission::ImageLookups>(registries_->image_source(), config_.limits.images);
   return {};
 }
 
