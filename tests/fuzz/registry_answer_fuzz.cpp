@@ -7,7 +7,8 @@
 #include <string_view>
 
 #include "policy/image_reference.h"
-#include "webhook/registry/answers.h"
+#include "webhook/registry/auth/token.h"
+#include "webhook/registry/manifest.h"
 
 namespace {
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "webhook/registry/challenge.h"
+#include "webhook/registry/auth/token.h"
 #include "webhook/registry/url.h"
 
 namespace {

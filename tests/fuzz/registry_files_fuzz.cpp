@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "webhook/registry/credentials.h"
+#include "webhook/registry/docker_config.h"
 #include "webhook/registry/registries.h"
 #include "webhook/registry/url.h"
 

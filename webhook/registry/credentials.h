@@ -1,7 +1,6 @@
 // Credentials for registries, and which of them are for an image. Values; thread-safe to read.
 #pragma once
 
-#include <expected>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,12 +40,5 @@ class Keyring {
  private:
   std::vector<KeyringEntry> entries_;  ///< longest path first, else as added
 };
-
-/// Reads a docker config file (`auths` with auth, username and password, identitytoken,
-/// registrytoken) or the older .dockercfg, which is the mapping of `auths` alone.
-/// \param owner  goes into the identities: "file", or namespace and uid of a Secret
-/// \return the keyring; or what is wrong with the text, without any of it
-std::expected<Keyring, std::string> read_docker_config(std::string_view text,
-                                                       std::string_view owner);
 
 }  // namespace belay::webhook::registry

@@ -1,4 +1,5 @@
-// Docker config files: JSON -> keyring. What a file says never stands in an error.
+#include "webhook/registry/docker_config.h"
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -6,7 +7,6 @@
 #include "certs/digest.h"
 #include "policy/text/ascii.h"
 #include "policy/text/base64.h"
-#include "webhook/registry/credentials.h"
 #include "webhook/registry/json_text.h"
 
 namespace belay::webhook::registry {

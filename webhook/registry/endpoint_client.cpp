@@ -9,8 +9,7 @@
 #include <thread>
 #include <utility>
 
-#include "policy/text/base64.h"
-#include "webhook/registry/answers.h"
+#include "webhook/registry/json_text.h"
 #include "webhook/registry/url.h"
 
 namespace belay::webhook::registry {
@@ -22,7 +21,6 @@ constexpr milliseconds kFirstBackoff{50};
 /// Time in which a registry that is well answers: a timeout after less says nothing of it.
 constexpr milliseconds kFairTime{500};
 constexpr std::chrono::seconds kLongestPause{60};
-constexpr std::chrono::minutes kBasicLife{5};
 
 http_client::ClientOptions client_options(const Endpoint& endpoint,
                                           const RegistryClientOptions& options,
@@ -57,7 +55,7 @@ Failure failure_of(http_client::ClientError::Kind kind) {
       return Failure::kTimeout;
     case Kind::kTooLarge:
     case Kind::kProtocol:
-      return Failure::kBadAnswer;
+      return Failure::kInvalidResponse;
     case Kind::kUnreachable:
     case Kind::kStopped:
       break;
@@ -72,7 +70,7 @@ std::optional<Failure> failure_of(int status) {
   if (status == 401 || status == 403) return Failure::kUnauthorized;
   if (status == 404) return Failure::kNotFound;
   if (status == 429) return Failure::kRateLimited;
-  return status >= 500 ? Failure::kServerError : Failure::kBadAnswer;
+  return status >= 500 ? Failure::kServerError : Failure::kInvalidResponse;
 }
 
 /// Whether the registry is to blame, and may be well again in a moment.
@@ -101,10 +99,6 @@ milliseconds backoff(int attempt) {
       std::uniform_int_distribution<milliseconds::rep>(most.count() / 2, most.count())(random));
 }
 
-std::string basic(const Credential& credential) {
-  return "Basic " + policy::base64_encode(credential.username + ":" + credential.password);
-}
-
 }  // namespace
 
 EndpointClient::EndpointClient(const Endpoint& endpoint, const RegistryClientOptions& options,
@@ -117,12 +111,12 @@ EndpointClient::EndpointClient(const Endpoint& endpoint, const RegistryClientOpt
       public_(client_options(endpoint, options, http_client::AddressGuard::kPublic)),
       all_slots_(all),
       slots_(options.connections_each),
-      breaker_(options.failures_to_rest, options.rest) {}
+      breaker_(options.failures_to_open, options.open_time) {}
 
 EndpointClient::Answer EndpointClient::ask(const Question& question, const Credential& credential,
                                            Clock::time_point deadline) {
   if (!sit_out_pause(deadline) || !breaker_.may_ask(Clock::now())) {
-    return std::unexpected(Failure::kResting);
+    return std::unexpected(Failure::kCircuitOpen);
   }
   if (!slots_.take(deadline)) return std::unexpected(Failure::kBusy);
   const TakenSlot own(slots_);
@@ -140,8 +134,7 @@ EndpointClient::Answer EndpointClient::ask(const Question& question, const Crede
       if (limited && tries < options_.retries && sit_out_pause(deadline, now + pause)) continue;
       return answer;
     }
-    // Not told to the breaker at all: a trial after a rest that ends so is followed by another
-    // rest.
+    // Not told to the circuit breaker at all: it stays open after a trial that ends so.
     if (attempt.cut_short) return answer;
     breaker_.failed(now);
     const bool once_more =
@@ -167,12 +160,12 @@ bool EndpointClient::sit_out_pause(Clock::time_point deadline, Clock::time_point
   }
 }
 
-/// What is wrong with an answer, if anything. The pause that a 429 asks for is kept, whoever of
+/// What is wrong with a response, if anything. The pause that a 429 asks for is kept, whoever of
 /// those that a question leads to said it: the next one would lead there, too.
-std::optional<Failure> EndpointClient::judge(const http_client::ClientAnswer& answer) {
+std::optional<Failure> EndpointClient::check(const http_client::ClientAnswer& answer) {
   const auto failure = failure_of(answer.status);
   if (failure == Failure::kRateLimited) {
-    breaker_.pause(Clock::now() + pause_of(answer, options_.rest));
+    breaker_.pause(Clock::now() + pause_of(answer, options_.open_time));
   }
   return failure;
 }
@@ -199,7 +192,7 @@ EndpointClient::Answer EndpointClient::ask_once(const Question& question,
       continue;
     }
     if (answer->status == 405 && question.method == "HEAD") return answer;
-    const auto failure = judge(*answer);
+    const auto failure = check(*answer);
     if (failure == Failure::kRedirect && question.follow_redirect) {
       return follow(*answer, question, attempt);
     }
@@ -221,7 +214,7 @@ EndpointClient::Answer EndpointClient::send(const http_client::Client& client,
                              .headers = std::move(headers),
                              .body = body,
                              .deadline = time,
-                             .max_answer = kMaxAnswer});
+                             .max_answer = kMaxResponse});
   attempt.cut_short &= !answer && answer.error().kind == http_client::ClientError::Kind::kTimeout;
   if (!answer) return std::unexpected(failure_of(answer.error().kind));
   return std::move(*answer);
@@ -248,65 +241,47 @@ EndpointClient::Answer EndpointClient::follow(const http_client::ClientAnswer& r
   Answer answer =
       send(client, question.method, target->text(), {{"Accept-Encoding", "identity"}}, attempt);
   if (!answer) return answer;
-  if (const auto failure = judge(*answer)) return std::unexpected(*failure);
+  if (const auto failure = check(*answer)) return std::unexpected(*failure);
   return answer;
 }
 
 std::expected<std::string, Failure> EndpointClient::authorize(
     const http_client::ClientAnswer& refusal, const Question& question,
     const Credential& credential, Attempt& attempt) {
-  const AuthorizationStore::Key key(question.scope, credential.identity);
   Failure why = Failure::kUnauthorized;
   for (const auto& [name, value] : refusal.headers) {
     if (name != "www-authenticate") continue;
     for (const Challenge& challenge : read_challenges(value)) {
-      if (challenge.scheme == Scheme::kBearer) {
-        auto token = fetch_token(challenge, question, credential, attempt);
-        if (token) return token;
-        why = token.error();
-      } else if (!credential.username.empty()) {
-        std::string header = basic(credential);
-        authorizations_.put(key, header, Clock::now() + kBasicLife);
-        return header;
-      }
+      const AuthScheme* const scheme = find_auth_scheme(challenge.scheme);
+      if (scheme == nullptr) continue;
+      const Login login{
+          .challenge = challenge,
+          .credential = credential,
+          .endpoint = endpoint_,
+          .scope = question.scope,
+          .send = [&](LoginRequest request) { return send_login(std::move(request), attempt); }};
+      const auto authorization = scheme->log_in(login);
+      if (!authorization) why = authorization.error();
+      if (!authorization || !*authorization) continue;
+      authorizations_.put({question.scope, credential.identity}, (*authorization)->header,
+                          (*authorization)->expiry);
+      return (*authorization)->header;
     }
   }
   return std::unexpected(why);
 }
 
-std::expected<std::string, Failure> EndpointClient::fetch_token(const Challenge& challenge,
-                                                                const Question& question,
-                                                                const Credential& credential,
-                                                                Attempt& attempt) {
-  const bool refresh = !credential.identity_token.empty();
-  // A refresh token goes into the body, so the URL keeps the challenge's query alone.
-  const auto url = token_url(challenge, endpoint_, refresh ? "" : question.scope);
-  if (!url) return std::unexpected(Failure::kRefusedRealm);
-  const auto asked = Clock::now();
-  std::vector<http_client::Header> headers = {{"Accept-Encoding", "identity"}};
-  const bool own_host = parse_url(*url)->authority() == parse_url(endpoint_.url)->authority();
-  const http_client::Client& client = own_host ? client_ : elsewhere_;
-  Answer answer = [&] {
-    if (!refresh) {
-      if (!credential.username.empty()) headers.emplace_back("Authorization", basic(credential));
-      return send(client, "GET", *url, std::move(headers), attempt);
-    }
-    headers.emplace_back("Content-Type", "application/x-www-form-urlencoded");
-    const std::string body =
-        fmt::format("grant_type=refresh_token&client_id=belay&service={}&scope={}&refresh_token={}",
-                    encode_query(challenge.service), encode_query(question.scope),
-                    encode_query(credential.identity_token));
-    return send(client, "POST", *url, std::move(headers), attempt, body);
-  }();
-  if (!answer) return std::unexpected(answer.error());
-  if (const auto failure = judge(*answer)) return std::unexpected(*failure);
-  auto token = read_token(answer->body);
-  if (!token) return std::unexpected(Failure::kBadAnswer);
-  std::string header = "Bearer " + token->text;
-  // A tenth is left for clocks and ways.
-  authorizations_.put({question.scope, credential.identity}, header,
-                      asked + token->lifetime * 9 / 10);
-  return header;
+/// The endpoint's client certificate is shown to its own host alone.
+EndpointClient::Answer EndpointClient::send_login(LoginRequest request, Attempt& attempt) {
+  const auto target = parse_url(request.url);
+  const auto own = parse_url(endpoint_.url);
+  const bool own_host = target && own && target->authority() == own->authority();
+  request.headers.emplace_back("Accept-Encoding", "identity");
+  Answer answer = send(own_host ? client_ : elsewhere_, request.method, request.url,
+                       std::move(request.headers), attempt, request.body);
+  if (!answer) return answer;
+  if (const auto failure = check(*answer)) return std::unexpected(*failure);
+  return answer;
 }
 
 }  // namespace belay::webhook::registry

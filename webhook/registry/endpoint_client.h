@@ -1,6 +1,6 @@
-// One endpoint of a registry: a request, the challenge answered, retries within the deadline, the
-// breaker. Knows HTTP's answers, not what stands in them. Thread-safe; blocks until the deadline at
-// most.
+// One endpoint of a registry: a request, logging in where it is challenged (auth/scheme.h), retries
+// within the deadline, the circuit breaker. Knows HTTP's responses, not what stands in them.
+// Thread-safe; blocks until the deadline at most.
 #pragma once
 
 #include <chrono>
@@ -10,9 +10,9 @@
 #include <string_view>
 
 #include "webhook/http_client/client.h"
-#include "webhook/registry/authorization_store.h"
-#include "webhook/registry/breaker.h"
-#include "webhook/registry/challenge.h"
+#include "webhook/registry/auth/authorization_store.h"
+#include "webhook/registry/auth/scheme.h"
+#include "webhook/registry/circuit_breaker.h"
 #include "webhook/registry/registry_client.h"
 #include "webhook/registry/slots.h"
 
@@ -57,15 +57,13 @@ class EndpointClient {
   Answer send(const http_client::Client& client, std::string_view method, const std::string& url,
               std::vector<http_client::Header> headers, Attempt& attempt,
               std::string_view body = {}) const;
-  std::optional<Failure> judge(const http_client::ClientAnswer& answer);
+  std::optional<Failure> check(const http_client::ClientAnswer& answer);
   Answer follow(const http_client::ClientAnswer& redirect, const Question& question,
                 Attempt& attempt);
   std::expected<std::string, Failure> authorize(const http_client::ClientAnswer& refusal,
                                                 const Question& question,
                                                 const Credential& credential, Attempt& attempt);
-  std::expected<std::string, Failure> fetch_token(const Challenge& challenge,
-                                                  const Question& question,
-                                                  const Credential& credential, Attempt& attempt);
+  Answer send_login(LoginRequest request, Attempt& attempt);
 
   const Endpoint& endpoint_;
   const RegistryClientOptions options_;
@@ -76,7 +74,7 @@ class EndpointClient {
   const http_client::Client public_;  ///< other blob stores: public addresses only
   Slots& all_slots_;
   Slots slots_;
-  Breaker breaker_;
+  CircuitBreaker breaker_;
   AuthorizationStore authorizations_;
 };
 

@@ -25,13 +25,13 @@ constexpr std::size_t kTextOverhead = 2 * sizeof(std::string);
 
 std::unexpected<RegistryError> bad_answer(const Place& place, std::string_view why) {
   return std::unexpected(RegistryError{
-      .failure = Failure::kBadAnswer,
+      .failure = Failure::kInvalidResponse,
       .message = fmt::format("{} sent an invalid response: {}", place.registry, why)});
 }
 
 std::unexpected<RegistryError> too_much(const Place& place) {
   return std::unexpected(
-      RegistryError{.failure = Failure::kBadAnswer,
+      RegistryError{.failure = Failure::kInvalidResponse,
                     .message = fmt::format("{} says more of the image than belay reads ({} KiB)",
                                            place.registry, kMaxMetadata / 1024)});
 }
@@ -199,7 +199,7 @@ Asked<MetadataReader::Part> MetadataReader::kept_artifact(const Place& place,
   auto part = std::make_shared<PlatformMetadata>();
   if (read) {
     part->annotations = std::move(read->annotations);
-  } else if (read.error().failure != Failure::kBadAnswer &&
+  } else if (read.error().failure != Failure::kInvalidResponse &&
              read.error().failure != Failure::kNotFound) {
     return std::unexpected(read.error());
   }  // else it is no artifact that belay reads, and says nothing

@@ -13,7 +13,7 @@
 
 #include "policy/registry_facts.h"
 #include "webhook/registry/answer_cache.h"
-#include "webhook/registry/answers.h"
+#include "webhook/registry/manifest.h"
 #include "webhook/registry/registry_client.h"
 #include "webhook/system/worker_pool.h"
 

@@ -14,8 +14,10 @@ struct Fault {
   std::string message;
 };
 
+/// Bytes of a response of a registry or token service.
+inline constexpr std::size_t kMaxResponse = std::size_t{4} << 20U;
 inline constexpr int kMaxJsonDepth = 32;
-/// Of one text: each costs a multiple of its bytes, and many answers are read side by side.
+/// Of one text: each costs a multiple of its bytes, and many responses are read side by side.
 inline constexpr std::size_t kMaxJsonValues = 100'000;
 
 /// One JSON object, at most kMaxJsonDepth deep and of kMaxJsonValues, without a key that stands

@@ -1,4 +1,5 @@
-// Manifests, indexes, image configs and lists of referrers.
+#include "webhook/registry/manifest.h"
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -6,7 +7,6 @@
 #include "certs/digest.h"
 #include "policy/image_reference.h"
 #include "policy/text/ascii.h"
-#include "webhook/registry/answers.h"
 #include "webhook/registry/json_text.h"
 
 namespace belay::webhook::registry {
@@ -164,7 +164,7 @@ Manifest manifest_of(const json& root, std::string_view content_type) {
 
 /// The entries of an index of referrers, not looked into.
 json referrers_in(std::string_view body) {
-  json root = parse_object(body, kMaxAnswer);
+  json root = parse_object(body, kMaxResponse);
   const auto list = root.find("manifests");
   if (list == root.end()) throw Fault{"it is no index"};
   if (list->is_null()) return json::array();
@@ -184,7 +184,7 @@ const std::string_view kManifestTypes =
 std::expected<Manifest, std::string> read_manifest(std::string_view body,
                                                    std::string_view media_type) {
   try {
-    return manifest_of(parse_object(body, kMaxAnswer), media_type);
+    return manifest_of(parse_object(body, kMaxResponse), media_type);
   } catch (const Fault& fault) {
     return std::unexpected("its manifest is invalid: " + fault.message);
   }
@@ -192,7 +192,7 @@ std::expected<Manifest, std::string> read_manifest(std::string_view body,
 
 std::expected<ImageConfig, std::string> read_image_config(std::string_view body) {
   try {
-    const json root = parse_object(body, kMaxAnswer);
+    const json root = parse_object(body, kMaxResponse);
     ImageConfig config;
     config.created = text_of(root, "created");
     config.platform = platform_of(root);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "policy/text/base64.h"
+#include "webhook/registry/docker_config.h"
 #include "webhook/registry/json_text.h"
 
 namespace belay::webhook::registry {

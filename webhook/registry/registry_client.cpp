@@ -9,9 +9,10 @@
 #include <vector>
 
 #include "policy/image_reference.h"
-#include "webhook/registry/answers.h"
 #include "webhook/registry/endpoint_client.h"
+#include "webhook/registry/json_text.h"
 #include "webhook/registry/link.h"
+#include "webhook/registry/manifest.h"
 #include "webhook/registry/url.h"
 
 namespace belay::webhook::registry {
@@ -77,20 +78,20 @@ std::expected<http_client::ClientAnswer, Failure> ask_all_pages(EndpointClient& 
     if (!answer) {
       // A later page that is not there is no registry without the API.
       const bool half = !pages.empty() && answer.error() == Failure::kNotFound;
-      return half ? std::unexpected(Failure::kBadAnswer) : std::move(answer);
+      return half ? std::unexpected(Failure::kInvalidResponse) : std::move(answer);
     }
     bytes += answer->body.size();
     const auto next = page_after(*answer, client.endpoint(), question.path);
-    if (!next || bytes > kMaxAnswer) return std::unexpected(Failure::kBadAnswer);
+    if (!next || bytes > kMaxResponse) return std::unexpected(Failure::kInvalidResponse);
     if (!*next && pages.empty()) return answer;
     pages.push_back(std::move(answer->body));
     if (!*next) {
       auto whole = merge_referrers(pages);
-      if (!whole) return std::unexpected(Failure::kBadAnswer);
+      if (!whole) return std::unexpected(Failure::kInvalidResponse);
       answer->body = std::move(*whole);
       return answer;
     }
-    if (pages.size() == kMaxPages) return std::unexpected(Failure::kBadAnswer);
+    if (pages.size() == kMaxPages) return std::unexpected(Failure::kInvalidResponse);
     question.path = **next;
   }
 }
@@ -193,7 +194,7 @@ std::expected<std::string, RegistryError> RegistryClient::digest(const Place& pl
                  [&](const http_client::ClientAnswer& answer) -> std::optional<Failure> {
                    if (answer.status == 405) return std::nullopt;
                    std::string said = header_of(answer, "docker-content-digest");
-                   if (!said.empty() && !policy::is_digest(said)) return Failure::kBadAnswer;
+                   if (!said.empty() && !policy::is_digest(said)) return Failure::kInvalidResponse;
                    digest = std::move(said);  // not before: another endpoint may be asked yet
                    return std::nullopt;
                  });
@@ -203,10 +204,11 @@ std::expected<std::string, RegistryError> RegistryClient::digest(const Place& pl
       impl_->ask(place, Impl::about(place, "GET", "manifests", tag, kManifestTypes), deadline,
                  [&](const http_client::ClientAnswer& answer) -> std::optional<Failure> {
                    if (!read_manifest(answer.body, header_of(answer, "content-type"))) {
-                     return Failure::kBadAnswer;
+                     return Failure::kInvalidResponse;
                    }
                    const std::string said = header_of(answer, "docker-content-digest");
-                   if (!said.empty() && !has_digest(answer.body, said)) return Failure::kBadAnswer;
+                   if (!said.empty() && !has_digest(answer.body, said))
+                     return Failure::kInvalidResponse;
                    digest = said.empty() ? digest_of(answer.body) : said;
                    return std::nullopt;
                  });
@@ -221,7 +223,7 @@ std::expected<Blob, RegistryError> RegistryClient::manifest(const Place& place,
       impl_->ask(place, Impl::about(place, "GET", "manifests", digest, kManifestTypes), deadline,
                  [&](const http_client::ClientAnswer& whole) -> std::optional<Failure> {
                    if (has_digest(whole.body, digest)) return std::nullopt;
-                   return Failure::kBadAnswer;
+                   return Failure::kInvalidResponse;
                  });
   if (!answer) return std::unexpected(answer.error());
   std::string type = header_of(*answer, "content-type");
@@ -235,7 +237,7 @@ std::expected<Blob, RegistryError> RegistryClient::blob(const Place& place, std:
   auto answer = impl_->ask(place, question, deadline,
                            [&](const http_client::ClientAnswer& whole) -> std::optional<Failure> {
                              if (has_digest(whole.body, digest)) return std::nullopt;
-                             return Failure::kBadAnswer;
+                             return Failure::kInvalidResponse;
                            });
   if (!answer) return std::unexpected(answer.error());
   return Blob{.body = std::move(answer->body), .media_type = {}};
@@ -245,7 +247,7 @@ std::expected<Blob, RegistryError> RegistryClient::referrers(const Place& place,
                                                              std::string_view digest,
                                                              Clock::time_point deadline) {
   const auto reads = [](const http_client::ClientAnswer& answer) -> std::optional<Failure> {
-    return read_referrers(answer.body) ? std::nullopt : std::optional(Failure::kBadAnswer);
+    return read_referrers(answer.body) ? std::nullopt : std::optional(Failure::kInvalidResponse);
   };
   const Question question = Impl::about(place, "GET", "referrers", digest, kIndex);
   auto answer = impl_->ask_each(

@@ -1,6 +1,6 @@
 // One question to one registry, over HTTPS: HEAD and GET of manifests, blobs, referrers, with the
-// challenge answered, tokens kept until they expire, retries within the deadline, a breaker for
-// each registry. Thread-safe; every call blocks until its deadline at most.
+// login, tokens kept until they expire, retries within the deadline, a circuit breaker for each
+// registry. Thread-safe; every call blocks until its deadline at most.
 //
 // Only hosts that are listed are asked; each address is checked as it is dialled
 // (http_client::AddressGuard); no redirect of a manifest is followed; nothing a registry says goes
@@ -27,15 +27,15 @@ enum class Failure : std::uint8_t {
   kUnreachable,
   kTls,
   kTimeout,
-  kUnauthorized,  ///< 401 or 403 with every credential there is
-  kNotFound,      ///< 404
-  kRateLimited,   ///< 429
-  kServerError,   ///< 5xx
-  kRedirect,      ///< an answer that leads elsewhere
-  kRefusedRealm,  ///< the challenge names a token service that may not be asked
-  kBadAnswer,     ///< no digest, a wrong one, a body that does not read or is too large
-  kResting,       ///< the breaker is open: it failed too often a moment ago
-  kBusy,          ///< too many questions wait
+  kUnauthorized,     ///< 401 or 403 with every credential there is
+  kNotFound,         ///< 404
+  kRateLimited,      ///< 429
+  kServerError,      ///< 5xx
+  kRedirect,         ///< an answer that leads elsewhere
+  kRefusedRealm,     ///< the challenge names a token service that may not be asked
+  kInvalidResponse,  ///< no digest, a wrong one, a body that is invalid or too large
+  kCircuitOpen,      ///< it is not asked: it failed too often a moment ago
+  kBusy,             ///< too many questions wait
 };
 std::string_view name_of(Failure failure);  ///< "not_found"
 
@@ -101,8 +101,8 @@ struct RegistryClientOptions {
   int retries = 2;                                   ///< after 5xx and broken connections
   std::size_t connections = 32;                      ///< at once, over all registries
   std::size_t connections_each = 8;                  ///< at once, to one registry
-  int failures_to_rest = 5;                          ///< in a row, then the breaker opens
-  std::chrono::milliseconds rest{10'000};            ///< until one question tries again
+  int failures_to_open = 5;                          ///< in a row, then the circuit is open
+  std::chrono::milliseconds open_time{10'000};       ///< until one request tries again
   bool sit_out_pauses =
       false;  ///< wait for the end of a 429's pause if it comes before the deadline
 };

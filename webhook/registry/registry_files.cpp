@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "certs/digest.h"
+#include "webhook/registry/docker_config.h"
 #include "webhook/system/file.h"
 
 namespace belay::webhook::registry {

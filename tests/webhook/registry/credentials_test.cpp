@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "policy/text/base64.h"
+#include "webhook/registry/docker_config.h"
 
 namespace belay::webhook::registry {
 namespace {

@@ -15,7 +15,8 @@
 #include "policy/text/base64.h"
 #include "tests/support/fake_api.h"
 #include "tests/support/soon.h"
-#include "webhook/registry/answers.h"
+#include "webhook/registry/docker_config.h"
+#include "webhook/registry/manifest.h"
 
 namespace belay::webhook::registry {
 namespace {

@@ -6,9 +6,10 @@
 #include <vector>
 
 #include "policy/text/base64.h"
-#include "webhook/registry/answers.h"
-#include "webhook/registry/challenge.h"
-#include "webhook/registry/credentials.h"
+#include "webhook/registry/auth/token.h"
+#include "webhook/registry/docker_config.h"
+#include "webhook/registry/json_text.h"
+#include "webhook/registry/manifest.h"
 #include "webhook/registry/registries.h"
 #include "webhook/registry/url.h"
 
@@ -68,15 +69,16 @@ TEST_CASE("3.10: what parsers read in two ways is no URL here") {
 TEST_CASE("challenges are read as RFC 9110 writes them") {
   const auto read = read_challenges(
       R"(Negotiate, Bearer realm="https://auth.corp/token?x=\"1\"",service="registry",scope="a,b", basic realm=simple)");
-  REQUIRE(read.size() == 2);
-  CHECK(read[0].scheme == Scheme::kBearer);
-  CHECK(read[0].realm == "https://auth.corp/token?x=\"1\"");
-  CHECK(read[0].service == "registry");
-  CHECK(read[0].scope == "a,b");
-  CHECK(read[1].scheme == Scheme::kBasic);
-  CHECK(read[1].realm == "simple");
+  REQUIRE(read.size() == 3);
+  CHECK(read[0].scheme == "negotiate");
+  CHECK(read[1].scheme == "bearer");
+  CHECK(read[1].get("realm") == "https://auth.corp/token?x=\"1\"");
+  CHECK(read[1].get("service") == "registry");
+  CHECK(read[1].get("scope") == "a,b");
+  CHECK(read[2].scheme == "basic");
+  CHECK(read[2].get("realm") == "simple");
   CHECK(read_challenges("BEARER REALM = \"https://a\"").size() == 1);
-  for (const char* text : {"", ",", "Bearer realm=\"open", "Digest realm=\"x\"", "=", "\"Bearer\"",
+  for (const char* text : {"", ",", "Bearer realm=\"open", "=", "\"Bearer\"",
                            "Bearer realm=\"https://a\", realm=\"https://b\""}) {
     CAPTURE(text);
     CHECK(read_challenges(text).empty());
@@ -84,11 +86,16 @@ TEST_CASE("challenges are read as RFC 9110 writes them") {
   CHECK(read_challenges(std::string(9'000, 'a')).empty());
 }
 
+Challenge bearer(const std::string& realm, const std::string& service = {}) {
+  return {.scheme = "bearer",
+          .parameters = {{"realm", realm}, {"service", service}, {"scope", "ignored"}}};
+}
+
 TEST_CASE("3.10: a token service is asked only where its registry or the admin says so") {
   const Endpoint endpoint{.url = "https://registry.corp:5000",
                           .token_hosts = {"auth.corp", "b.c:8443"}};
   const auto url = [&](const std::string& realm, const std::string& service = {}) {
-    return token_url({Scheme::kBearer, realm, service, "ignored"}, endpoint, "repository:a/b:pull");
+    return token_url(bearer(realm, service), endpoint, "repository:a/b:pull");
   };
   CHECK(url("https://registry.corp:5000/token", "the registry") ==
         "https://registry.corp:5000/token?service=the%20registry&scope=repository:a/b:pull");
@@ -104,8 +111,8 @@ TEST_CASE("3.10: a token service is asked only where its registry or the admin s
     CHECK_FALSE(url(realm));
   }
   const Endpoint plain{.url = "http://localhost:5000"};
-  CHECK(token_url({Scheme::kBearer, "http://localhost:5000/t", "", ""}, plain, "s").has_value());
-  CHECK_FALSE(token_url({Scheme::kBearer, "http://localhost:5001/t", "", ""}, plain, "s"));
+  CHECK(token_url(bearer("http://localhost:5000/t"), plain, "s").has_value());
+  CHECK_FALSE(token_url(bearer("http://localhost:5001/t"), plain, "s"));
 }
 
 // -- answers ------------------------------------------------------------------------------------
@@ -175,7 +182,7 @@ TEST_CASE("3.15: a manifest that means two things, or holds what is no digest, i
       R"({"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",)" + config +
           "}",
       "application/vnd.oci.image.index.v1+json"));
-  CHECK_FALSE(read_manifest(std::string(kMaxAnswer + 1, ' '), ""));
+  CHECK_FALSE(read_manifest(std::string(kMaxResponse + 1, ' '), ""));
   std::string deep = R"({"schemaVersion":2,"x":)";
   for (int i = 0; i < 40; ++i) deep += "[";
   CHECK_FALSE(read_manifest(deep, ""));

@@ -8,7 +8,8 @@
 
 #include "policy/text/base64.h"
 #include "tests/support/https_imposter.h"
-#include "webhook/registry/answers.h"
+#include "webhook/registry/json_text.h"
+#include "webhook/registry/manifest.h"
 #include "webhook/registry/registry_client.h"
 
 namespace belay::webhook::registry {
@@ -94,7 +95,7 @@ class Watcher final : public RegistryObserver {
 };
 
 RegistryClientOptions quick() {
-  return {.connect_timeout = 500ms, .request_timeout = 500ms, .rest = 200ms};
+  return {.connect_timeout = 500ms, .request_timeout = 500ms, .open_time = 200ms};
 }
 RegistryClient client_of(std::vector<Endpoint> endpoints, RegistryClientOptions options = quick(),
                          RegistryObserver* observer = nullptr) {
@@ -163,19 +164,19 @@ TEST_CASE("3.15: what is no digest, or not that of the body, is a bad answer") {
     CAPTURE(bad);
     const auto answer =
         digest_with([&](Peer& peer, const std::string&) { head(peer, 200, digest_header(bad)); });
-    CHECK(answer.error().failure == Failure::kBadAnswer);
+    CHECK(answer.error().failure == Failure::kInvalidResponse);
   }
   const auto wrong = digest_with([](Peer& peer, const std::string& request) {
     if (request.starts_with("HEAD")) return head(peer, 200, "");
     peer.answer(200, kManifest, digest_header(kDigest));
   });
-  CHECK(wrong.error().failure == Failure::kBadAnswer);
+  CHECK(wrong.error().failure == Failure::kInvalidResponse);
 
   const Server server([](Peer& peer, const std::string&) { peer.answer(200, kManifest); });
   RegistryClient client = client_of({server.endpoint()});
   CHECK(client.manifest(place(), digest_of(kManifest), soon()).has_value());
-  CHECK(client.manifest(place(), kDigest, soon()).error().failure == Failure::kBadAnswer);
-  CHECK(client.blob(place(), kDigest, soon()).error().failure == Failure::kBadAnswer);
+  CHECK(client.manifest(place(), kDigest, soon()).error().failure == Failure::kInvalidResponse);
+  CHECK(client.blob(place(), kDigest, soon()).error().failure == Failure::kInvalidResponse);
 }
 
 TEST_CASE("A18: each failure of a registry has its name, and no word of the registry's") {
@@ -194,14 +195,14 @@ TEST_CASE("A18: each failure of a registry has its name, and no word of the regi
       {Failure::kUnauthorized, status(403)},
       {Failure::kRateLimited, status(429)},
       {Failure::kServerError, status(500)},
-      {Failure::kBadAnswer, status(418)},
+      {Failure::kInvalidResponse, status(418)},
       {Failure::kUnreachable,
        [](Peer& peer, const std::string&) {
          peer.write("HTTP/1.1 200");
          throw HangUp();
        }},
       {Failure::kTimeout, [](Peer& peer, const std::string&) { peer.gone_within(5s); }},
-      {Failure::kBadAnswer,
+      {Failure::kInvalidResponse,
        [](Peer& peer, const std::string& request) {
          if (request.starts_with("HEAD")) return head(peer, 200, "");
          peer.write("HTTP/1.1 200 X\r\n\r\n");
@@ -209,7 +210,7 @@ TEST_CASE("A18: each failure of a registry has its name, and no word of the regi
          while (peer.write(much)) {
          }
        }},
-      {Failure::kBadAnswer,
+      {Failure::kInvalidResponse,
        [](Peer& peer, const std::string&) {
          peer.write("HTTP/1.1 200 X\r\n");
          while (peer.write("X-Endless: " + std::string(8'000, 'x') + "\r\n")) {
@@ -419,7 +420,7 @@ TEST_CASE("a token service that answers nonsense is a bad answer") {
     });
     url = server.url();
     RegistryClient client = client_of({server.endpoint()});
-    CHECK(client.digest(place(user()), "v1", soon()).error().failure == Failure::kBadAnswer);
+    CHECK(client.digest(place(user()), "v1", soon()).error().failure == Failure::kInvalidResponse);
   }
 }
 
@@ -469,11 +470,11 @@ TEST_CASE("a registry that fails again and again rests, and one question tries i
     well ? head(peer, 200, digest_header(kDigest)) : head(peer, 500, "");
   });
   RegistryClientOptions options = quick();
-  options.failures_to_rest = 3;
+  options.failures_to_open = 3;
   RegistryClient client = client_of({server.endpoint()}, options);
   CHECK(client.digest(place(), "v1", soon()).error().failure == Failure::kServerError);
   const auto asked = server.requests().size();
-  CHECK(client.digest(place(), "v1", soon()).error().failure == Failure::kResting);
+  CHECK(client.digest(place(), "v1", soon()).error().failure == Failure::kCircuitOpen);
   CHECK(server.requests().size() == asked);
   well = true;
   const auto end = soon();
@@ -489,8 +490,8 @@ TEST_CASE("questions whose own time is up say nothing of the registry") {
     head(peer, 200, digest_header(kDigest));
   });
   RegistryClientOptions options = quick();
-  options.failures_to_rest = 2;
-  options.rest = 30s;
+  options.failures_to_open = 2;
+  options.open_time = 30s;
   RegistryClient client = client_of({server.endpoint()}, options);
   auto time = 100ms;
   SUBCASE("cut off under way") {}
@@ -522,8 +523,8 @@ TEST_CASE("a question whose time is up before a token leads on says nothing of t
   url = server.url();
   RegistryClientOptions options = quick();
   options.request_timeout = 2s;
-  options.failures_to_rest = 2;
-  options.rest = 30s;
+  options.failures_to_open = 2;
+  options.open_time = 30s;
   RegistryClient client = client_of({server.endpoint()}, options);
   for (int i = 0; i < 3; ++i) {
     CHECK(client.digest(place(), "v1", Clock::now() + 600ms).error().failure == Failure::kTimeout);
@@ -535,8 +536,8 @@ TEST_CASE("a question whose time is up before a token leads on says nothing of t
 TEST_CASE("a registry that had its time and did not answer rests") {
   const Server server([](Peer& peer, const std::string&) { peer.gone_within(5s); });
   RegistryClientOptions options = quick();
-  options.failures_to_rest = 2;
-  options.rest = 30s;
+  options.failures_to_open = 2;
+  options.open_time = 30s;
   options.retries = 0;
   RegistryClient client = client_of({server.endpoint()}, options);
   SUBCASE("a whole request's") {}
@@ -547,13 +548,13 @@ TEST_CASE("a registry that had its time and did not answer rests") {
       CHECK(patient.digest(place(), "v1", Clock::now() + 600ms).error().failure ==
             Failure::kTimeout);
     }
-    CHECK(patient.digest(place(), "v1", soon()).error().failure == Failure::kResting);
+    CHECK(patient.digest(place(), "v1", soon()).error().failure == Failure::kCircuitOpen);
     return;
   }
   for (int i = 0; i < 2; ++i) {
     CHECK(client.digest(place(), "v1", soon()).error().failure == Failure::kTimeout);
   }
-  CHECK(client.digest(place(), "v1", soon()).error().failure == Failure::kResting);
+  CHECK(client.digest(place(), "v1", soon()).error().failure == Failure::kCircuitOpen);
 }
 
 TEST_CASE("a pause is kept, whoever of those that a registry leads to asks for it") {
@@ -568,11 +569,11 @@ TEST_CASE("a pause is kept, whoever of those that a registry leads to asks for i
   RegistryClient client = client_of({server.endpoint()});
   SUBCASE("its token service") {
     CHECK(client.digest(place(), "v1", soon()).error().failure == Failure::kRateLimited);
-    CHECK(client.digest(place(), "v1", soon()).error().failure == Failure::kResting);
+    CHECK(client.digest(place(), "v1", soon()).error().failure == Failure::kCircuitOpen);
   }
   SUBCASE("its blob store") {
     CHECK(client.blob(place(), digest_of(blob), soon()).error().failure == Failure::kRateLimited);
-    CHECK(client.blob(place(), digest_of(blob), soon()).error().failure == Failure::kResting);
+    CHECK(client.blob(place(), digest_of(blob), soon()).error().failure == Failure::kCircuitOpen);
   }
   CHECK(server.requests().size() == 2);
 }
@@ -602,7 +603,7 @@ TEST_CASE("a registry that asks for a pause gets it, and nobody waits for that")
   RegistryClient client = client_of({server.endpoint()});
   const auto begin = Clock::now();
   CHECK(client.digest(place(), "v1", soon()).error().failure == Failure::kRateLimited);
-  CHECK(client.digest(place(), "v1", soon()).error().failure == Failure::kResting);
+  CHECK(client.digest(place(), "v1", soon()).error().failure == Failure::kCircuitOpen);
   CHECK(Clock::now() - begin < 2s);
   CHECK(server.requests().size() == 1);
 }
@@ -619,7 +620,7 @@ TEST_CASE("a command sits out the pause that a registry asks for, if it ends bef
   SUBCASE("that of its own answer") { CHECK(client.digest(place(), "v1", soon()) == kDigest); }
   SUBCASE("that of another's answer") {
     CHECK(client.digest(place(), "v1", begin + 1s).error().failure == Failure::kRateLimited);
-    CHECK(client.digest(place(), "v2", begin + 1s).error().failure == Failure::kResting);
+    CHECK(client.digest(place(), "v2", begin + 1s).error().failure == Failure::kCircuitOpen);
     CHECK(Clock::now() - begin < 1s);
     CHECK(client.digest(place(), "v1", soon()) == kDigest);
   }
@@ -635,10 +636,10 @@ TEST_CASE("A18: a pause that is named in no way belay reads is one all the same"
     CAPTURE(named);
     const Server server([&](Peer& peer, const std::string&) { head(peer, 429, named); });
     RegistryClientOptions options = quick();
-    options.rest = 30s;
+    options.open_time = 30s;
     RegistryClient client = client_of({server.endpoint()}, options);
     CHECK(client.digest(place(), "v1", soon()).error().failure == Failure::kRateLimited);
-    CHECK(client.digest(place(), "v1", soon()).error().failure == Failure::kResting);
+    CHECK(client.digest(place(), "v1", soon()).error().failure == Failure::kCircuitOpen);
     CHECK(server.requests().size() == 1);
   }
 }
@@ -744,7 +745,7 @@ TEST_CASE("referrers come from the API, else from the tag schema, else there are
   const auto broken = [](Peer& peer, const std::string&) { peer.answer(200, "<html>"); };
   const Server server(broken);
   RegistryClient client = client_of({server.endpoint()});
-  CHECK(client.referrers(place(), kDigest, soon()).error().failure == Failure::kBadAnswer);
+  CHECK(client.referrers(place(), kDigest, soon()).error().failure == Failure::kInvalidResponse);
 }
 
 /// A page of a list of referrers with one entry, which has this digit in its digest.
@@ -811,7 +812,7 @@ TEST_CASE("a list of referrers that goes on where belay does not follow is a bad
                              "Link: <x>; rel=\"next\r\n", "Link: <x> rel=next\r\n"}) {
     CAPTURE(broken);
     link = broken;
-    CHECK(client.referrers(place(), kDigest, soon()).error().failure == Failure::kBadAnswer);
+    CHECK(client.referrers(place(), kDigest, soon()).error().failure == Failure::kInvalidResponse);
   }
   for (const std::string& request : server.requests()) CHECK(line_of(request) == "GET " + kList);
   CHECK(elsewhere.connections() == 0);
@@ -847,7 +848,7 @@ TEST_CASE("a list of referrers with more pages or entries than belay reads is a 
   CHECK(failure() == "none");
   last = R"({"manifests":[)" + entries + "," + entry + "]}";
   CHECK(failure() == "invalid_response");
-  page = R"({"x":")" + std::string(kMaxAnswer / 2, 'x') + R"(","manifests":[]})";
+  page = R"({"x":")" + std::string(kMaxResponse / 2, 'x') + R"(","manifests":[]})";
   last = page;
   CHECK(failure() == "invalid_response");
 }
@@ -860,7 +861,7 @@ TEST_CASE("a later page of referrers that is not there is no registry without th
     head(peer, 404, "");
   });
   RegistryClient client = client_of({server.endpoint()});
-  CHECK(client.referrers(place(), kDigest, soon()).error().failure == Failure::kBadAnswer);
+  CHECK(client.referrers(place(), kDigest, soon()).error().failure == Failure::kInvalidResponse);
   CHECK(server.requests().size() == 2);
 }
 

@@ -11,7 +11,7 @@
 #include <set>
 #include <thread>
 
-#include "webhook/registry/answers.h"
+#include "webhook/registry/manifest.h"
 #include "webhook/registry/resolver.h"
 
 namespace belay::webhook::registry {
@@ -420,9 +420,9 @@ TEST_CASE(
   ImageName name = kImage;
   Resolver resolver(registry, {});
   name.digest = index_of(registry, 60, 40'000);
-  CHECK(resolver.metadata(name, {}, soon()).error().failure == Failure::kBadAnswer);
+  CHECK(resolver.metadata(name, {}, soon()).error().failure == Failure::kInvalidResponse);
   name.digest = index_of(registry, 1, 2'000'000);
-  CHECK(resolver.metadata(name, {}, soon()).error().failure == Failure::kBadAnswer);
+  CHECK(resolver.metadata(name, {}, soon()).error().failure == Failure::kInvalidResponse);
   CHECK(resolver.figures().bytes < 4'000'000);
 }
 
@@ -435,7 +435,7 @@ TEST_CASE("3.15: a body that is not the one that was asked for is a bad answer, 
   Resolver resolver(registry, {});
   const auto metadata = resolver.metadata(name, {}, soon());
   REQUIRE_FALSE(metadata);
-  CHECK(metadata.error().failure == Failure::kBadAnswer);
+  CHECK(metadata.error().failure == Failure::kInvalidResponse);
   CHECK(metadata.error().message.find("verified") == std::string::npos);
 }
 

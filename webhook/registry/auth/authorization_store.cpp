@@ -1,4 +1,4 @@
-#include "webhook/registry/authorization_store.h"
+#include "webhook/registry/auth/authorization_store.h"
 
 #include <algorithm>
 

@@ -1,5 +1,5 @@
-// When a registry rests, in times that the test makes up.
-#include "webhook/registry/breaker.h"
+// When a circuit is open, in times that the test makes up.
+#include "webhook/registry/circuit_breaker.h"
 
 #include <doctest/doctest.h>
 
@@ -7,10 +7,10 @@ namespace belay::webhook::registry {
 namespace {
 
 using namespace std::chrono_literals;
-constexpr Breaker::Clock::time_point kNow{1h};
+constexpr CircuitBreaker::Clock::time_point kNow{1h};
 
-TEST_CASE("a registry rests after so many failures in a row, then one question tries it") {
-  Breaker breaker(3, 10s);
+TEST_CASE("a circuit opens after so many failures in a row, then one request tries") {
+  CircuitBreaker breaker(3, 10s);
   breaker.failed(kNow);
   breaker.failed(kNow);
   breaker.succeeded();
@@ -30,7 +30,7 @@ TEST_CASE("a registry rests after so many failures in a row, then one question t
 }
 
 TEST_CASE("A18: a pause that a registry asked for outlasts a success that was under way") {
-  Breaker breaker(3, 10s);
+  CircuitBreaker breaker(3, 10s);
   breaker.pause(kNow + 30s);
   breaker.succeeded();
   CHECK_FALSE(breaker.may_ask(kNow + 29s));
@@ -40,8 +40,8 @@ TEST_CASE("A18: a pause that a registry asked for outlasts a success that was un
   CHECK(breaker.may_ask(kNow + 30s));
 }
 
-TEST_CASE("a trial that never reports costs another rest, no more") {
-  Breaker breaker(1, 10s);
+TEST_CASE("after a trial that never reports the circuit stays open once more, no longer") {
+  CircuitBreaker breaker(1, 10s);
   breaker.failed(kNow);
   CHECK(breaker.may_ask(kNow + 10s));
   CHECK_FALSE(breaker.may_ask(kNow + 19s));

@@ -1,13 +1,10 @@
-#include "webhook/registry/challenge.h"
-
-#include <fmt/format.h>
+#include "webhook/registry/auth/challenge.h"
 
 #include <algorithm>
 #include <optional>
 #include <utility>
 
 #include "policy/text/ascii.h"
-#include "webhook/registry/url.h"
 
 namespace belay::webhook::registry {
 namespace {
@@ -138,74 +135,28 @@ class Reader {
   std::size_t at_ = 0;
 };
 
-std::string value_of(Parameters& parameters, std::string_view name) {
-  for (auto& [key, value] : parameters) {
-    if (key == name) return std::move(value);
+}  // namespace
+
+std::string_view Challenge::get(std::string_view name) const {
+  for (const auto& [key, value] : parameters) {
+    if (key == name) return value;
   }
   return {};
 }
-
-/// Whether a query asks for a scope already. A name that hides behind "%" counts as one.
-bool has_scope(std::string_view query) {
-  while (!query.empty()) {
-    const std::string_view part = query.substr(0, query.find('&'));
-    query.remove_prefix(std::min(part.size() + 1, query.size()));
-    const std::string_view name = part.substr(0, part.find('='));
-    if (name.find('%') != std::string_view::npos || policy::lower_case(name) == "scope")
-      return true;
-  }
-  return false;
-}
-
-}  // namespace
 
 std::vector<Challenge> read_challenges(std::string_view value) {
   std::vector<Challenge> challenges;
   if (value.size() > kMaxChallengeHeader) return challenges;
   Reader reader(value);
   for (reader.skip_separators(); !reader.at_end(); reader.skip_separators()) {
-    const std::string scheme = policy::lower_case(reader.take_token());
+    std::string scheme = policy::lower_case(reader.take_token());
     if (scheme.empty()) break;
     auto parameters = reader.take_parameters();
     if (!parameters) break;
-    if (scheme != "bearer" && scheme != "basic") continue;
-    Challenge challenge;
-    challenge.scheme = scheme == "bearer" ? Scheme::kBearer : Scheme::kBasic;
-    challenge.realm = value_of(*parameters, "realm");
-    challenge.service = value_of(*parameters, "service");
-    challenge.scope = value_of(*parameters, "scope");
-    challenges.push_back(std::move(challenge));
+    challenges.push_back({.scheme = std::move(scheme), .parameters = *std::move(parameters)});
     if (challenges.size() == kMaxChallenges) break;
   }
   return challenges;
-}
-
-std::expected<std::string, std::string> token_url(const Challenge& challenge,
-                                                  const Endpoint& endpoint,
-                                                  std::string_view scope) {
-  const auto own = parse_url(endpoint.url);
-  auto realm = parse_url(challenge.realm);
-  if (!own || !realm) return std::unexpected("its token service is no URL that belay asks");
-  const bool same = realm->host == own->host && realm->port == own->port;
-  if (!realm->https && (own->https || !same)) {
-    return std::unexpected("its token service is not behind https");
-  }
-  if (!same && !is_listed(*realm, endpoint.token_hosts)) {
-    return std::unexpected("its token service is on a host that tokenHosts does not list");
-  }
-  if (has_scope(realm->query)) {
-    return std::unexpected("its token service's URL asks for a scope of its own");
-  }
-  const auto add = [&realm](std::string_view name, std::string_view value) {
-    if (value.empty()) return;
-    if (!realm->query.empty()) realm->query += '&';
-    realm->query += fmt::format("{}={}", name, encode_query(value));
-  };
-  add("service", challenge.service);
-  add("scope", scope);
-  std::string url = realm->text();
-  if (url.size() > kMaxUrl) return std::unexpected("the URL to ask for a token would be too long");
-  return url;
 }
 
 }  // namespace belay::webhook::registry

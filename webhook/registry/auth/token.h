@@ -1,27 +1,16 @@
-// WWW-Authenticate of a registry (RFC 9110 section 11.6.1; distribution's token specification), and
-// whether the token service it names may be asked. Pure; thread-safe.
+// Token services (distribution's token specification): where a token may be asked for, and what
+// they respond. Pure; thread-safe. Errors are clauses for people and hold nothing of a response.
 #pragma once
 
-#include <cstdint>
+#include <chrono>
 #include <expected>
 #include <string>
 #include <string_view>
-#include <vector>
 
+#include "webhook/registry/auth/challenge.h"
 #include "webhook/registry/registries.h"
 
 namespace belay::webhook::registry {
-
-enum class Scheme : std::uint8_t { kBasic, kBearer };
-
-struct Challenge {
-  Scheme scheme = Scheme::kBasic;
-  std::string realm, service, scope;  ///< of Bearer; unescaped
-};
-
-/// The challenges of one header's value that belay can answer, in their order. Text that breaks the
-/// grammar ends the reading; what was read before it counts. Other schemes are passed over.
-std::vector<Challenge> read_challenges(std::string_view value);
 
 /// The URL to ask for a token, query included, if the realm may be asked: an absolute URL without
 /// user, https (http only where the endpoint itself is plain http and the host is the same), on the
@@ -30,5 +19,12 @@ std::vector<Challenge> read_challenges(std::string_view value);
 /// \return why not, as a clause for people
 std::expected<std::string, std::string> token_url(const Challenge& challenge,
                                                   const Endpoint& endpoint, std::string_view scope);
+
+struct Token {
+  std::string text;
+  std::chrono::seconds lifetime{60};  ///< from when it was asked for; 60 s where nothing is said
+};
+/// `token` or `access_token`, `expires_in`. A token with other signs than RFC 6750's is refused.
+std::expected<Token, std::string> read_token(std::string_view body);
 
 }  // namespace belay::webhook::registry

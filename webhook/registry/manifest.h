@@ -1,9 +1,9 @@
-// What registries and token services answer, read within limits: tokens, manifests, indexes, image
-// configs, lists of referrers (OCI image-spec 1.1, distribution-spec 1.1; Docker's schema 2).
-// Pure; thread-safe. Errors are clauses for people and hold nothing of the answer.
+// Manifests, indexes, image configs, lists of referrers (OCI image-spec 1.1, distribution-spec 1.1;
+// Docker's schema 2), read within limits; and digests. Pure; thread-safe. Errors are clauses for
+// people and hold nothing of what was read.
 #pragma once
 
-#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <expected>
 #include <string>
@@ -14,19 +14,11 @@
 
 namespace belay::webhook::registry {
 
-inline constexpr std::size_t kMaxAnswer = std::size_t{4} << 20U;  ///< bytes of any body
-inline constexpr std::size_t kMaxAnnotations = 1'000;             ///< of one object
-inline constexpr std::size_t kMaxPlatforms = 64;                  ///< of one index
+inline constexpr std::size_t kMaxAnnotations = 1'000;  ///< of one object
+inline constexpr std::size_t kMaxPlatforms = 64;       ///< of one index
 
 /// Accept of a manifest: OCI and Docker, image and index.
 extern const std::string_view kManifestTypes;
-
-struct Token {
-  std::string text;
-  std::chrono::seconds lifetime{60};  ///< from when it was asked for; 60 s where nothing is said
-};
-/// `token` or `access_token`, `expires_in`. A token with other signs than RFC 6750's is refused.
-std::expected<Token, std::string> read_token(std::string_view body);
 
 struct Descriptor {
   std::string media_type, digest;
@@ -42,7 +34,8 @@ struct Manifest {
       manifests;  ///< of an index: images only (no attestations "unknown/unknown")
   policy::Annotations annotations;
 };
-/// An image manifest or an index. \param media_type  of the answer's Content-Type; must agree with
+/// An image manifest or an index. \param media_type  of the response's Content-Type; must agree
+/// with
 ///     the body's mediaType where both speak. Digests are checked by the grammar.
 std::expected<Manifest, std::string> read_manifest(std::string_view body,
                                                    std::string_view media_type);
@@ -53,7 +46,7 @@ struct ImageConfig {
 };
 std::expected<ImageConfig, std::string> read_image_config(std::string_view body);
 
-/// The index of a referrers answer or of the tag schema: descriptors with their annotations.
+/// The index of a referrers response or of the tag schema: descriptors with their annotations.
 std::expected<std::vector<Descriptor>, std::string> read_referrers(std::string_view body);
 
 /// The pages of one such list as one index, which read_referrers reads.

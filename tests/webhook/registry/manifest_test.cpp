@@ -1,5 +1,5 @@
-// What registries answer: tokens, manifests, configs, lists of attached artifacts.
-#include "webhook/registry/answers.h"
+// What registries respond: manifests, configs, lists of attached artifacts.
+#include "webhook/registry/manifest.h"
 
 #include <doctest/doctest.h>
 #include <rapidcheck.h>
@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
+
+#include "webhook/registry/json_text.h"
 
 namespace belay::webhook::registry {
 namespace {
@@ -44,45 +46,6 @@ std::string refusal(const Json& manifest, std::string_view type = {}) {
   if (read) return "";
   REQUIRE(read.error().starts_with(kLead));
   return read.error().substr(kLead.size());
-}
-
-TEST_CASE("a token is read under both its names, with its lifetime") {
-  struct Row {
-    const char* body;
-    std::string_view text;
-    int seconds;
-  };
-  for (const Row& row : std::vector<Row>{
-           {R"({"token":"abc.d-_~+/=="})", "abc.d-_~+/==", 60},
-           {R"({"access_token":"abc","expires_in":300})", "abc", 300},
-           {R"({"token":"abc","access_token":"def","expires_in":0})", "abc", 0},
-           {R"({"token":"","access_token":"def","expires_in":-5})", "def", 0},
-           {R"({"token":"abc","expires_in":1e300,"issued_at":"x"})", "abc", 3'600},
-           {R"({"token":"abc","expires_in":18446744073709551615})", "abc", 3'600},
-           {R"({"token":"abc","expires_in":"soon"})", "abc", 60},
-           {R"({"token":"abc","expires_in":2.9})", "abc", 2},
-       }) {
-    CAPTURE(row.body);
-    const auto token = read_token(row.body);
-    REQUIRE(token);
-    CHECK(token->text == row.text);
-    CHECK(token->lifetime.count() == row.seconds);
-  }
-}
-
-TEST_CASE("3.15: an answer that holds no token that fits into a header is refused") {
-  for (const std::string& body : std::vector<std::string>{
-           "", "[]", "null", "{", "{}", "abc", R"({"token":null})", R"({"token":1})",
-           R"({"token":["secret"]})", R"({"token":"secret\r\nHost: evil"})",
-           R"({"token":"secret b"})", R"({"token":"secret\u0000"})", R"({"token":"="})",
-           R"({"token":"a=b"})", R"({"token":"secret","token":"other"})", "{\"token\":\"\xFF\"}",
-           R"({"token":")" + std::string(17'000, 'a') + "\"}"}) {
-    CAPTURE(body.substr(0, 80));
-    const auto token = read_token(body);
-    REQUIRE_FALSE(token);
-    CHECK_FALSE(token.error().empty());
-    CHECK(token.error().find("secret") == std::string::npos);
-  }
 }
 
 TEST_CASE("images and indexes of OCI and Docker are read") {
@@ -200,7 +163,7 @@ TEST_CASE("3.15: bodies beyond the limits are refused") {
     return read ? std::string() : read.error().substr(read.error().find(": ") + 2);
   };
   CHECK(text(std::string(1'000'000, '[')) == "it is nested too deeply");
-  CHECK(text(std::string(kMaxAnswer + 1, ' ')) == "it is too large");
+  CHECK(text(std::string(kMaxResponse + 1, ' ')) == "it is too large");
   Json many = image();
   many["layers"] = Json(std::vector<int>(100'001, 1));
   CHECK(refusal(many) == "it holds too many values");

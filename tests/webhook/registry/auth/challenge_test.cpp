@@ -1,5 +1,5 @@
 // WWW-Authenticate, and which token services may be asked.
-#include "webhook/registry/challenge.h"
+#include "webhook/registry/auth/challenge.h"
 
 #include <doctest/doctest.h>
 #include <rapidcheck.h>
@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "webhook/registry/auth/scheme.h"
+#include "webhook/registry/auth/token.h"
 #include "webhook/registry/url.h"
 
 namespace belay::webhook::registry {
@@ -14,13 +16,16 @@ namespace {
 
 using Strings = std::vector<std::string>;
 
-/// "bearer realm service scope", or "basic".
+/// "bearer realm service scope", or "basic": of the schemes that belay has.
 Strings shown(std::string_view value) {
   Strings out;
   for (const Challenge& c : read_challenges(value)) {
-    out.push_back(c.scheme == Scheme::kBasic
-                      ? "basic"
-                      : "bearer|" + c.realm + "|" + c.service + "|" + c.scope);
+    if (find_auth_scheme(c.scheme) == nullptr) continue;
+    std::string text = c.scheme;
+    for (const char* name : {"realm", "service", "scope"}) {
+      if (c.scheme == "bearer") text.append("|").append(c.get(name));
+    }
+    out.push_back(std::move(text));
   }
   return out;
 }
@@ -67,6 +72,14 @@ TEST_CASE("the challenges of a header are read by the grammar of RFC 9110") {
   }
 }
 
+TEST_CASE("schemes are found by their name in lower case, and no others") {
+  CHECK(find_auth_scheme("basic") != nullptr);
+  CHECK(find_auth_scheme("bearer") != nullptr);
+  for (const char* name : {"", "negotiate", "digest", "Basic"}) {
+    CHECK(find_auth_scheme(name) == nullptr);
+  }
+}
+
 TEST_CASE("3.15: an endless header and endless challenges are cut off") {
   CHECK(read_challenges("Basic realm=\"" + std::string(9'000, 'x') + "\"").empty());
   std::string many;
@@ -86,17 +99,16 @@ TEST_CASE("a challenge reads back as it was written, whatever its realm holds") 
     }
     const auto read = read_challenges("Bearer realm=\"" + quoted + "\",service=\"s\"");
     RC_ASSERT(read.size() == 1U);
-    RC_ASSERT(read.front().realm == realm);
-    RC_ASSERT(read.front().service == "s");
+    RC_ASSERT(read.front().get("realm") == realm);
+    RC_ASSERT(read.front().get("service") == "s");
   }));
 }
 
 std::expected<std::string, std::string> asked(std::string_view realm, const Endpoint& endpoint) {
-  Challenge challenge;
-  challenge.scheme = Scheme::kBearer;
-  challenge.realm = realm;
-  challenge.service = "my registry&x=1";
-  challenge.scope = "repository:other/app:push";
+  const Challenge challenge{.scheme = "bearer",
+                            .parameters = {{"realm", std::string(realm)},
+                                           {"service", "my registry&x=1"},
+                                           {"scope", "repository:other/app:push"}}};
   return token_url(challenge, endpoint, "repository:shop/web:pull");
 }
 
@@ -255,11 +267,11 @@ TEST_CASE("3.10: a URL that is asked reads back as the parts that were checked")
 }
 
 TEST_CASE("3.10: a service whose name makes the URL endless is not asked") {
-  Challenge challenge;
-  challenge.realm = "https://reg.corp/t";
-  challenge.service = std::string(700, '\xFF');
+  Challenge challenge{
+      .scheme = "bearer",
+      .parameters = {{"realm", "https://reg.corp/t"}, {"service", std::string(700, '\xFF')}}};
   CHECK_FALSE(token_url(challenge, endpoint_at("https://reg.corp"), "repository:a/b:pull"));
-  challenge.service.resize(600);
+  challenge.parameters[1].second.resize(600);
   CHECK(token_url(challenge, endpoint_at("https://reg.corp"), "repository:a/b:pull"));
 }
 
