@@ -225,8 +225,12 @@ Run define_check(const CommandLine& line) {
               "Tag history as belay serve --tag-history writes it; for tag-moved")
       .type_name("FILE");
   std::vector<std::string> names;
-  for (const report::Format& format : report::formats()) names.emplace_back(format.name);
-  line.option("-o,--output", options->output, "Format of the output")
+  std::string uses;
+  for (const report::Format& format : report::formats()) {
+    names.emplace_back(format.name);
+    uses.append(uses.empty() ? "" : ", ").append(format.name).append(" ").append(format.use);
+  }
+  line.option("-o,--output", options->output, "Format of the output (" + uses + ")")
       .type_name("FORMAT")
       .choices(names)
       .show_default();

@@ -1,4 +1,5 @@
-// Findings for programs. Texts stand as the user wrote them, JSON-escaped.
+// Findings for programs: one JSON object with every finding, error and the figures of the summary.
+// Texts stand as the user wrote them, JSON-escaped.
 #include <nlohmann/json.hpp>
 #include <ostream>
 

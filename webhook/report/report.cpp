@@ -7,10 +7,23 @@
 
 #include "policy/message.h"
 
+/// ROW(json, "for programs"): `--output json`, which print_json() in json.cpp writes.
+#define BELAY_FORMATS(ROW)            \
+  ROW(text, "for people and editors") \
+  ROW(json, "for programs")
+
 namespace belay::webhook::report {
+
+#define BELAY_FORMAT_FUNCTION(name, use) \
+  void print_##name(const Report& report, bool color, std::ostream& out);
+BELAY_FORMATS(BELAY_FORMAT_FUNCTION)
+#undef BELAY_FORMAT_FUNCTION
+
 namespace {
 
-constexpr Format kFormats[] = {{"text", print_text}, {"json", print_json}};
+#define BELAY_FORMAT_ROW(name, use) {#name, use, print_##name},
+constexpr Format kFormats[] = {BELAY_FORMATS(BELAY_FORMAT_ROW)};
+#undef BELAY_FORMAT_ROW
 
 /// "1 problem", "2 problems"
 std::string counted(std::size_t count, std::string_view noun) {

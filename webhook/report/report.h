@@ -53,9 +53,11 @@ struct Report {
   std::size_t count(policy::Mode mode) const;
 };
 
-/// How to print. Findings and the summary go to the output; `color` paints for a terminal.
+/// How to print: a row of the table in report.cpp. Findings and the summary go to the output;
+/// `color` paints for a terminal.
 struct Format {
   std::string_view name;  ///< of --output
+  std::string_view use;   ///< for help: "for programs"
   void (*print)(const Report& report, bool color, std::ostream& out);
 };
 std::span<const Format> formats();
@@ -67,10 +69,5 @@ std::string to_string(const Place& place);
 
 /// "checked 12 objects in 3 files: 2 problems, 1 warning"
 std::string summary(const Report& report);
-
-/// One finding a line, then the summary.
-void print_text(const Report& report, bool color, std::ostream& out);
-/// One JSON object with every finding, error and the summary's figures.
-void print_json(const Report& report, bool color, std::ostream& out);
 
 }  // namespace belay::webhook::report

@@ -1,4 +1,5 @@
-// Findings for people and for editors that jump to `file:line:column`.
+// Findings for people and for editors that jump to `file:line:column`: one a line, then the
+// summary.
 #include <fmt/format.h>
 
 #include <ostream>

@@ -37,7 +37,7 @@ struct Checked {
   }
   std::string text() const {
     std::ostringstream out;
-    report::print_text(report, false, out);
+    report::find_format("text")->print(report, false, out);
     return out.str();
   }
   /// "line:column rule field" of each finding.
@@ -109,16 +109,29 @@ TEST_CASE("the text output is one line a finding and a summary") {
 TEST_CASE("colour is for terminals") {
   const Checked checked(kTwoDocuments);
   std::ostringstream plain, painted;
-  report::print_text(checked.report, false, plain);
-  report::print_text(checked.report, true, painted);
+  report::find_format("text")->print(checked.report, false, plain);
+  report::find_format("text")->print(checked.report, true, painted);
   CHECK(plain.str().find('\033') == std::string::npos);
   CHECK(painted.str().find("\033[1;31menforce\033[0m") != std::string::npos);
+}
+
+TEST_CASE("every format prints, and says what it is for") {
+  const Checked checked(kTwoDocuments);
+  for (const report::Format& format : report::formats()) {
+    CAPTURE(format.name);
+    CHECK(report::find_format(format.name) == &format);
+    CHECK_FALSE(format.use.empty());
+    std::ostringstream out;
+    format.print(checked.report, false, out);
+    CHECK(out.str().find("app.yaml") != std::string::npos);
+  }
+  CHECK(report::find_format("xml") == nullptr);
 }
 
 TEST_CASE("the JSON output holds every finding with its parts") {
   const Checked checked(kTwoDocuments);
   std::ostringstream out;
-  report::print_json(checked.report, false, out);
+  report::find_format("json")->print(checked.report, false, out);
   const auto json = nlohmann::json::parse(out.str());
   CHECK(json["objects"] == 3);
   REQUIRE(json["findings"].size() == 3);
@@ -138,6 +151,7 @@ TEST_CASE("the JSON output holds every finding with its parts") {
   CHECK_FALSE(finding["message"].get<std::string>().empty());
   CHECK_FALSE(finding["fix"].get<std::string>().empty());
   CHECK(json["findings"][2]["namespace"] == "default");
+  CHECK(json["summary"]["evaluated"] == 2);
   CHECK(json["summary"]["enforce"] == 3);
   CHECK(json["errors"].empty());
 }
