@@ -14,7 +14,7 @@ std::string basic_header(const Credential& credential) {
   return "Basic " + policy::base64_encode(credential.username + ":" + credential.password);
 }
 
-std::expected<std::optional<Authorization>, Failure> log_in_basic(const Login& login) {
+LoginResult log_in_basic(const Login& login) {
   if (login.credential.username.empty()) return std::nullopt;
   return Authorization{.header = basic_header(login.credential),
                        .expiry = Clock::now() + kLifetime};

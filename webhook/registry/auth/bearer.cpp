@@ -31,7 +31,7 @@ LoginRequest with_password(const Login& login, std::string url) {
 
 }  // namespace
 
-std::expected<std::optional<Authorization>, Failure> log_in_bearer(const Login& login) {
+LoginResult log_in_bearer(const Login& login) {
   const bool refresh = !login.credential.identity_token.empty();
   // A refresh token goes into the body, so the URL keeps the challenge's query alone.
   auto url = token_url(login.challenge, login.endpoint, refresh ? "" : login.scope);

@@ -1,15 +1,25 @@
+// The table of schemes.
 #include "webhook/registry/auth/scheme.h"
 
 #include <algorithm>
 #include <iterator>
 
+/// ROW(bearer): the scheme "Bearer", for which log_in_bearer() in bearer.cpp logs in.
+#define BELAY_AUTH_SCHEMES(ROW) \
+  ROW(basic)                    \
+  ROW(bearer)
+
 namespace belay::webhook::registry {
+
+#define BELAY_SCHEME_FUNCTION(name) LoginResult log_in_##name(const Login& login);
+BELAY_AUTH_SCHEMES(BELAY_SCHEME_FUNCTION)
+#undef BELAY_SCHEME_FUNCTION
+
 namespace {
 
-constexpr AuthScheme kSchemes[] = {
-    {"basic", log_in_basic},
-    {"bearer", log_in_bearer},
-};
+#define BELAY_SCHEME_ROW(name) {#name, log_in_##name},
+constexpr AuthScheme kSchemes[] = {BELAY_AUTH_SCHEMES(BELAY_SCHEME_ROW)};
+#undef BELAY_SCHEME_ROW
 
 }  // namespace
 

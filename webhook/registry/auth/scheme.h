@@ -41,12 +41,14 @@ struct Authorization {
   Clock::time_point expiry;  ///< until when requests carry it at once
 };
 
-/// A row of the table.
+/// The header; nothing where the credential is none for this scheme, so that the next challenge is
+/// tried.
+using LoginResult = std::expected<std::optional<Authorization>, Failure>;
+
+/// A row of the table in scheme.cpp.
 struct AuthScheme {
   std::string_view name;  ///< as a challenge has it, in lower case
-  /// \return the header; nothing where the credential is none for this scheme, so that the next
-  ///     challenge is tried
-  std::expected<std::optional<Authorization>, Failure> (*log_in)(const Login& login);
+  LoginResult (*log_in)(const Login& login);
 };
 
 /// The scheme of that name, or nullptr.
@@ -54,9 +56,5 @@ const AuthScheme* find_auth_scheme(std::string_view name);
 
 /// "Basic …" with the user and the password.
 std::string basic_header(const Credential& credential);
-
-// One function a scheme, each in the file that is named after it.
-std::expected<std::optional<Authorization>, Failure> log_in_basic(const Login& login);
-std::expected<std::optional<Authorization>, Failure> log_in_bearer(const Login& login);
 
 }  // namespace belay::webhook::registry
