@@ -116,7 +116,7 @@ void RequestObserver::decided(const admission::Answer& answer, admission::Endpoi
 }
 
 void RequestObserver::rejected(admission::Rejection reason, admission::Endpoint endpoint) {
-  metrics_.count_rejected(reason);
+  metrics_.count(Metric::kRejected, {name_of(reason)});
   if (!log_.enabled(LogLevel::kInfo)) return;
   append(LogLevel::kInfo, "rejected",
          std::array<LogField, 2>{{{"path", path_of(endpoint)}, {"reason", name_of(reason)}}});

@@ -144,7 +144,7 @@ std::expected<void, std::string> Service::start_policies() {
   if (config_.policy_paths.empty()) {
     policies_.publish(std::make_shared<policy::PolicySet>(policy::make_policy_set(
         {std::make_shared<const policy::Policy>(policy::builtin_policy())})));
-    metrics_.set_policies(1, 0, 0);
+    metrics_.set(Metric::kPolicies, 1, {"current"});
     log_->write(LogLevel::kWarning,
                 "no policy given: the built-in one refuses images without a tag and tags that can "
                 "move, such as latest; give --policy PATH for your own");
@@ -216,8 +216,9 @@ std::expected<void, std::string> Service::start_server() {
         return std::make_unique<ReactorHandler>(metrics_, *log_, policies_, *namespaces, questions,
                                                 config_, [this] { return today(); });
       },
-      http::ServerEvents{
-          .rejected = [this](http::Rejection reason) { metrics_.count_rejected(reason); }});
+      http::ServerEvents{.rejected = [this](http::Rejection reason) {
+        metrics_.count(Metric::kRejected, {name_of(reason)});
+      }});
   if (auto done = server_->start(); !done) return std::unexpected(done.error().message);
   return {};
 }
@@ -297,9 +298,9 @@ Service::Readiness Service::readiness() const {
 }
 
 std::string Service::metrics_text() {
-  metrics_.set_connections(server_ ? server_->connections() : 0);
-  metrics_.set_ready(readiness().ready);
-  metrics_.set_dropped_log_batches(log_->dropped());
+  metrics_.set(Metric::kConnections, server_ ? server_->connections() : 0);
+  metrics_.set(Metric::kReady, readiness().ready);
+  metrics_.set(Metric::kDroppedLogs, log_->dropped());
   std::size_t expired = 0;
   if (const auto set = policies_.load()) {
     for (const auto& policy : set->policies) {
@@ -308,10 +309,13 @@ std::string Service::metrics_text() {
       }
     }
   }
-  metrics_.set_expired_exemptions(expired);
+  metrics_.set(Metric::kExpiredExemptions, expired);
   if (cluster_) {
-    for (const auto& [watch, since] : cluster_->quiet()) metrics_.set_watch_quiet(watch, since);
-    metrics_.set_namespaces(cluster_->namespaces().size());
+    for (const auto& [watch, since] : cluster_->quiet()) {
+      metrics_.set(Metric::kWatchQuiet, std::chrono::duration<double>(since).count(),
+                   {name_of(watch)});
+    }
+    metrics_.set(Metric::kNamespaces, cluster_->namespaces().size());
   }
   if (registries_) metrics_.set_digest_cache(registries_->figures());
   return metrics_.exposition();

@@ -27,8 +27,8 @@ void Service::report_certificate(const certificates::CertificateEvent& event) {
     return;
   }
   const certs::CertificateFacts& leaf = event.pair->leaf();
-  metrics_.set_certificate_expiry(leaf.not_after);
-  if (event.authority_expiry) metrics_.set_authority_expiry(*event.authority_expiry);
+  metrics_.set(Metric::kCertificateExpiry, leaf.not_after);
+  if (event.authority_expiry) metrics_.set(Metric::kCaExpiry, *event.authority_expiry);
   const std::string names = fmt::format("{}", fmt::join(leaf.names, ","));
   const std::string expires =
       policy::time_text(std::chrono::floor<std::chrono::seconds>(leaf.not_after));
@@ -52,8 +52,10 @@ void Service::report_policies(PolicyOrigin origin, const policies::ReloadReport&
     broken += one.problems.size();
   }
   const bool clean = report.problems.empty();
-  metrics_.count_policy_reload(clean);
-  metrics_.set_policies(in_force - kept, kept, broken);
+  metrics_.count(Metric::kPolicyReloads, {clean ? "success" : "failure"});
+  metrics_.set(Metric::kPolicies, in_force - kept, {"current"});
+  metrics_.set(Metric::kPolicies, kept, {"last_good"});
+  metrics_.set(Metric::kPolicies, broken, {"invalid"});
   for (const policies::PolicyProblem& problem : report.problems) {
     const std::string text = problem.format();
     log_->write(LogLevel::kError, "policy is invalid", {{"file", problem.file}, {"problem", text}});
@@ -93,7 +95,7 @@ void Service::report_watch(const kube::WatchEventReport& report) {
 }
 
 void Service::report_leading(bool leading) {
-  metrics_.set_leader(leading);
+  metrics_.set(Metric::kLeader, leading);
   log_->write(LogLevel::kInfo,
               leading ? "this replica is the leader" : "this replica is no longer the leader");
 }

@@ -10,6 +10,8 @@
 
 #include "policy/policy.h"
 #include "tests/support/sources.h"
+#include "webhook/admission/observer.h"
+#include "webhook/http/rejection.h"
 #include "webhook/serve/metrics.h"
 
 namespace {
@@ -77,8 +79,8 @@ TEST_CASE("what gets no verdict is counted by its reason, whichever layer refuse
   bad.outcome = admission::Outcome::kBadRequest;
   bad.error_code = admission::ReadErrorCode::kDuplicateKey;
   metrics.count_decision(bad, std::chrono::microseconds(1));
-  metrics.count_rejected(admission::Rejection::kNotReady);
-  metrics.count_rejected(http::Rejection::kBodyTooLarge);
+  metrics.count(Metric::kRejected, {name_of(admission::Rejection::kNotReady)});
+  metrics.count(Metric::kRejected, {name_of(http::Rejection::kBodyTooLarge)});
   for (const std::string& reason : {std::string("duplicate-key"), std::string("not-ready"),
                                     std::string(name_of(http::Rejection::kBodyTooLarge))}) {
     CAPTURE(reason);
@@ -91,7 +93,7 @@ TEST_CASE("each watch moves series of its own and no other's") {
     Metrics metrics;
     const auto told = static_cast<kube::WatchName>(watch);
     metrics.count_watch_event({.kind = kube::WatchEventReport::Kind::kListed, .watch = told});
-    metrics.set_watch_quiet(told, std::chrono::seconds(7));
+    metrics.set(Metric::kWatchQuiet, 7, {name_of(told)});
     for (std::size_t other = 0; other < kube::kWatchNames; ++other) {
       const std::string name(name_of(static_cast<kube::WatchName>(other)));
       CAPTURE(name);
@@ -129,26 +131,56 @@ TEST_CASE("every metric of the table is exposed with its help and kind, and no o
   const std::string text = metrics.exposition();
   std::size_t helps = 0;
   for (std::size_t at = 0; (at = text.find("# HELP ", at)) != std::string::npos; ++at) ++helps;
-  CHECK(helps == metric_types().size());
-  for (const MetricType& row : metric_types()) {
+  CHECK(helps == metric_rows().size());
+  for (const MetricRow& row : metric_rows()) {
     CAPTURE(row.name);
     CHECK(text.find("# HELP " + std::string(row.name) + " " + std::string(row.help) + "\n") !=
           std::string::npos);
-    CHECK(text.find("# TYPE " + std::string(row.name) + " " + std::string(row.kind) + "\n") !=
-          std::string::npos);
+    CHECK(text.find("# TYPE " + std::string(row.name) + " " + std::string(name_of(row.type)) +
+                    "\n") != std::string::npos);
   }
 }
 
-TEST_CASE("docs/operations.md says of every metric what to watch for, and of no other") {
+TEST_CASE("every row of the table is counted or set by its labels' values, and only by those") {
+  Metrics metrics;
+  std::set<Metric> ids;
+  for (const MetricRow& row : metric_rows()) {
+    CAPTURE(row.name);
+    CHECK(ids.insert(row.id).second);
+    std::set<std::string> names;
+    for (const MetricLabel& label : labels_of(row, {})) {
+      CAPTURE(label.name);
+      CHECK(names.insert(label.name).second);
+      CHECK_FALSE(label.values.empty());
+      CHECK(std::set<std::string>(label.values.begin(), label.values.end()).size() ==
+            label.values.size());
+    }
+  }
+  metrics.count(Metric::kWatchEvents, {"policies", "failed"});
+  CHECK(value_of(metrics, "belay_watch_events_total{event=\"failed\",watch=\"policies\"}") == "1");
+  CHECK(value_of(metrics, "belay_watch_events_total{event=\"failed\",watch=\"namespaces\"}") ==
+        "0");
+}
+
+TEST_CASE(
+    "docs/operations.md says of every metric and its labels what to watch for, and of no other") {
   std::ifstream file(belay::tests::source("docs/operations.md"));
   const std::string page{std::istreambuf_iterator<char>(file), {}};
+  // The table's cells; elsewhere the page may name a metric without its labels.
+  const std::string table = page.substr(page.find("| metric | meaning |"));
   std::set<std::string> told;
-  const std::regex name("`(belay_[a-z_]+)[`{]");
-  for (std::sregex_iterator at(page.begin(), page.end(), name), end; at != end; ++at) {
+  const std::regex name("`(belay_[a-z_]+(\\{[a-z,]+\\})?)`");
+  for (std::sregex_iterator at(table.begin(), table.end(), name), end; at != end; ++at) {
     told.insert((*at)[1]);
   }
   std::set<std::string> exposed;
-  for (const MetricType& row : metric_types()) exposed.insert(std::string(row.name));
+  for (const MetricRow& row : metric_rows()) {
+    std::string labels;
+    for (const MetricLabel& label : labels_of(row, {})) {
+      labels += (labels.empty() ? "{" : ",") + label.name;
+    }
+    exposed.insert(std::string(row.name) + (labels.empty() ? "" : labels + "}"));
+  }
   CHECK(told == exposed);
 }
 
@@ -194,16 +226,18 @@ TEST_CASE("requests to registries are counted, and figures of caches that are ma
 
 TEST_CASE("states are gauges that say what was last set") {
   Metrics metrics;
-  metrics.set_policies(3, 1, 2);
-  metrics.count_policy_reload(true);
-  metrics.count_policy_reload(false);
-  metrics.set_expired_exemptions(4);
-  metrics.set_connections(5);
-  metrics.set_certificate_expiry(std::chrono::system_clock::from_time_t(1'800'000'000));
+  metrics.set(Metric::kPolicies, 3, {"current"});
+  metrics.set(Metric::kPolicies, 1, {"last_good"});
+  metrics.set(Metric::kPolicies, 2, {"invalid"});
+  metrics.count(Metric::kPolicyReloads, {"success"});
+  metrics.count(Metric::kPolicyReloads, {"failure"});
+  metrics.set(Metric::kExpiredExemptions, 4);
+  metrics.set(Metric::kConnections, std::size_t{5});
+  metrics.set(Metric::kCertificateExpiry, std::chrono::system_clock::from_time_t(1'800'000'000));
   CHECK(value_of(metrics, "belay_ca_expiry_timestamp_seconds") == "0");  // somebody else's
-  metrics.set_authority_expiry(std::chrono::system_clock::from_time_t(1'900'000'000));
+  metrics.set(Metric::kCaExpiry, std::chrono::system_clock::from_time_t(1'900'000'000));
   CHECK(value_of(metrics, "belay_ready") == "0");
-  metrics.set_ready(true);
+  metrics.set(Metric::kReady, true);
   CHECK(value_of(metrics, "belay_policies{state=\"current\"}") == "3");
   CHECK(value_of(metrics, "belay_policies{state=\"last_good\"}") == "1");
   CHECK(value_of(metrics, "belay_policies{state=\"invalid\"}") == "2");
