@@ -4,19 +4,20 @@ an EndpointSlice that names an address of this host, and the configuration objec
 from __future__ import annotations
 
 import base64
+import pathlib
 
+import yaml
+
+SOURCES = pathlib.Path(__file__).resolve().parents[2]
 NAMESPACE, SERVICE = "belay-system", "belay"
 VALIDATING, MUTATING = "validate.belay.dev", "mutate.belay.dev"  # the webhooks' names
 SERVER_NAME = f"{SERVICE}.{NAMESPACE}.svc"
 
-# What a chart would subscribe to: every kind that is judged, with its one subresource.
+# What the chart subscribes to: every kind that is evaluated, with its one subresource.
 RULES = [
-    {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "scope": "Namespaced",
-     "resources": ["pods", "pods/ephemeralcontainers", "replicationcontrollers", "podtemplates"]},
-    {"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "scope": "Namespaced",
-     "resources": ["deployments", "replicasets", "statefulsets", "daemonsets"]},
-    {"apiGroups": ["batch"], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "scope": "Namespaced",
-     "resources": ["jobs", "cronjobs"]},
+    {"apiGroups": [row["group"]], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "scope": "Namespaced",
+     "resources": row["resources"]}
+    for row in yaml.safe_load((SOURCES / "charts/belay/files/workloads.yaml").read_text())
 ]
 
 # Namespaces are changed through two subresources, too.

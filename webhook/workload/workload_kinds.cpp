@@ -2,22 +2,20 @@
 // Equivalent), and the pod's place is the same in every version of a group.
 #include "webhook/workload/workload_kinds.h"
 
-#include <array>
-
 namespace belay::webhook::workload {
 namespace {
 
-constexpr std::array<WorkloadKind, 9> kKinds{{
-    {"", "Pod", ""},
-    {"apps", "ReplicaSet", "spec.template"},
-    {"apps", "Deployment", "spec.template"},
-    {"apps", "StatefulSet", "spec.template"},
-    {"apps", "DaemonSet", "spec.template"},
-    {"batch", "Job", "spec.template"},
-    {"batch", "CronJob", "spec.jobTemplate.spec.template"},
-    {"", "ReplicationController", "spec.template"},
-    {"", "PodTemplate", "template"},
-}};
+constexpr WorkloadKind kKinds[] = {
+    {"", "Pod", "pods, pods/ephemeralcontainers", ""},
+    {"apps", "ReplicaSet", "replicasets", "spec.template"},
+    {"apps", "Deployment", "deployments", "spec.template"},
+    {"apps", "StatefulSet", "statefulsets", "spec.template"},
+    {"apps", "DaemonSet", "daemonsets", "spec.template"},
+    {"batch", "Job", "jobs", "spec.template"},
+    {"batch", "CronJob", "cronjobs", "spec.jobTemplate.spec.template"},
+    {"", "ReplicationController", "replicationcontrollers", "spec.template"},
+    {"", "PodTemplate", "podtemplates", "template"},
+};
 
 }  // namespace
 

@@ -100,26 +100,13 @@ matchExpressions:
 {{/* Of the root; with `jobs: [CREATE]` for what doesn't look at changes of Jobs, whose pods never change. */}}
 {{- define "belay.workloadRules" -}}
 {{- $jobs := .jobs | default (list "CREATE" "UPDATE") -}}
-- apiGroups: [""]
+{{- range .root.Files.Get "files/workloads.yaml" | fromYamlArray }}
+- apiGroups: [{{ .group | quote }}]
   apiVersions: [v1]
-  operations: [CREATE, UPDATE]
-  resources: [pods, pods/ephemeralcontainers, replicationcontrollers, podtemplates]
+  operations: [{{ join ", " (ternary $jobs (list "CREATE" "UPDATE") (eq .kind "Job")) }}]
+  resources: [{{ join ", " .resources }}]
   scope: Namespaced
-- apiGroups: [apps]
-  apiVersions: [v1]
-  operations: [CREATE, UPDATE]
-  resources: [deployments, replicasets, statefulsets, daemonsets]
-  scope: Namespaced
-- apiGroups: [batch]
-  apiVersions: [v1]
-  operations: [CREATE, UPDATE]
-  resources: [cronjobs]
-  scope: Namespaced
-- apiGroups: [batch]
-  apiVersions: [v1]
-  operations: [{{ join ", " $jobs }}]
-  resources: [jobs]
-  scope: Namespaced
+{{- end }}
 {{- range .root.Values.extraTemplates }}
 - apiGroups: [{{ .group | quote }}]
   apiVersions: [{{ .version | quote }}]
@@ -131,18 +118,21 @@ matchExpressions:
 
 {{/* Built-in kinds only: where a custom resource keeps its pod, CEL can't be told. */}}
 {{- define "belay.admissionRules" -}}
-- apiGroups: [""]
+{{- range .Files.Get "files/workloads.yaml" | fromYamlArray }}
+- apiGroups: [{{ .group | quote }}]
   apiVersions: [v1]
   operations: [CREATE, UPDATE]
-  resources: [pods, pods/ephemeralcontainers, replicationcontrollers, podtemplates]
-- apiGroups: [apps]
-  apiVersions: [v1]
-  operations: [CREATE, UPDATE]
-  resources: [deployments, replicasets, statefulsets, daemonsets]
-- apiGroups: [batch]
-  apiVersions: [v1]
-  operations: [CREATE, UPDATE]
-  resources: [jobs, cronjobs]
+  resources: [{{ join ", " .resources }}]
+{{- end }}
+{{- end }}
+
+{{/* CEL over `object`: the field `of` of its pod, wherever its kind keeps it. A Pod has it in `own`. */}}
+{{- define "belay.podField" -}}
+{{- $of := .of }}
+{{- $own := .own }}(
+{{- range .root.Files.Get "files/workloads.yaml" | fromYamlArray }}
+{{- if not .podPath }}object.kind == '{{ .kind }}' ? object.{{ $own }} : {{ else if ne .podPath "spec.template" }}object.kind == '{{ .kind }}' ? object.{{ .podPath }}.{{ $of }} : {{ end }}
+{{- end }}object.spec.template.{{ $of }})
 {{- end }}
 
 {{/* Ports of the registries, their mirrors, token services and blob stores, beside 443, as JSON. */}}
