@@ -1,4 +1,5 @@
 """Hostile sockets beside honest requests; restarts under load; a drain that fails nobody."""
+import contextlib
 import random
 import signal
 import socket
@@ -91,6 +92,28 @@ def test_2500_hostile_sockets_beside_200_requests_a_second_fail_nobody(echo):
 
 def test_the_program_serves_beside_2500_hostile_sockets(belay, allowed_review):
     crowd_beside_honest_requests(belay(), post(allowed_review))
+
+
+def test_1000_sockets_that_are_silent_or_drip_keep_no_probe_and_no_scrape_waiting(belay):
+    server = belay()
+    head = b"GET /livez HTTP/1.1\r\nHost: a\r\nX: "
+    crowd = []
+    before = server.rss()
+    for turn in range(scaled(1000)):
+        sock = socket.create_connection(("127.0.0.1", server.admin), 10)
+        if turn % 2:
+            sock.sendall(head + b"x" * (turn * 7 % 8000))
+        crowd.append(sock)
+    for path in ("/livez", "/readyz", "/metrics") * 5:
+        for sock in crowd:
+            with contextlib.suppress(OSError):  # the oldest made room
+                sock.send(b"x")
+        begin = time.monotonic()
+        assert b" 200 " in plain_get(server.admin, path)[:20]
+        assert time.monotonic() - begin < (10 if SANITIZED else 1)
+    assert server.rss() - before < 20 << 20
+    for sock in crowd:
+        sock.close()
 
 
 def test_sigterm_under_load_finishes_what_began(echo):

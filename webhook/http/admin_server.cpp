@@ -1,10 +1,9 @@
-// The admin port on cpp-httplib. Requests are read here, whole and within limits, before
-// cpp-httplib sees them: its own reading has no bound on a line and no deadline for a request, and
-// holds a thread meanwhile. One thread waits for all connections, so that neighbours who drip bytes
-// never keep a probe waiting until the kubelet restarts us.
+// One thread waits for all connections of the admin port, and reads each request whole, within a
+// deadline and a bound, before AdminRouter serves it. So clients that drip bytes, or say nothing,
+// never keep a probe waiting until the kubelet restarts us: they hold a place, and the oldest makes
+// room for a newcomer.
 #include "webhook/http/admin_server.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -15,12 +14,12 @@
 #include <cerrno>
 #include <chrono>
 #include <deque>
-#include <mutex>
+#include <stdexcept>
 #include <string_view>
 #include <thread>
-#include <vector>
+#include <utility>
 
-#include "webhook/http/httplib_server.h"
+#include "webhook/http/listening_socket.h"
 
 namespace belay::webhook::http {
 namespace {
@@ -28,55 +27,45 @@ namespace {
 using AdminClock = std::chrono::steady_clock;
 
 constexpr std::size_t kMaxHeadBytes = 8192;
-constexpr std::size_t kMaxConnections = 128;  ///< the oldest makes room for a newcomer
-constexpr int kBacklog = 128;
-constexpr std::chrono::milliseconds kTime{5'000};  ///< for a request and its answer
+constexpr std::size_t kMaxClients = 128;
+constexpr int kAdminBacklog = 128;
+constexpr int kAcceptsPerRound = 32;
+constexpr std::chrono::milliseconds kClientTime{5'000};  ///< for a request and its response
 
-constexpr std::string_view kTooLong =
+constexpr std::string_view kHeadTooLong =
     "HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Length: 0\r\n"
     "Connection: close\r\n\r\n";
 constexpr std::string_view kOnlyGet =
     "HTTP/1.1 405 Method Not Allowed\r\nAllow: GET, HEAD\r\nContent-Length: 0\r\n"
     "Connection: close\r\n\r\n";
 
-struct Caller {
+/// One connection: a request, its response, the end.
+struct AdminClient {
   int socket;
   AdminClock::time_point deadline;
   std::string head;
-  std::string answer;  ///< not empty: being sent
+  std::string response;  ///< not empty: being sent
   std::size_t sent = 0;
 };
 
 }  // namespace
 
-class AdminServer::Impl final : public HttplibServer {
+class AdminServer::Impl {
  public:
-  Impl(std::string host, std::uint16_t wanted_port, std::vector<Route> routes)
-      : host_(std::move(host)), wanted_port_(wanted_port) {
-    for (Route& route : routes) {
-      Get(route.first,
-          [answer = std::move(route.second)](const httplib::Request&, httplib::Response& response) {
-            const AdminAnswer made = answer();
-            response.status = made.status;
-            response.set_content(made.body, made.content_type.c_str());
-          });
-    }
-    // Texts of exceptions are not for the network.
-    set_exception_handler([](const httplib::Request&, httplib::Response& response,
-                             // NOLINTNEXTLINE(performance-unnecessary-value-param): httplib's type
-                             std::exception_ptr) { response.status = 500; });
-  }
+  Impl(std::string host, std::uint16_t wanted_port, std::vector<AdminRoute> routes)
+      : host_(std::move(host)), wanted_port_(wanted_port), router_(std::move(routes)) {}
 
-  ~Impl() override { stop_all(); }
+  ~Impl() { stop(); }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
   std::expected<void, Error> start() {
-    if (auto bound = bind(host_, wanted_port_, kBacklog); !bound) return bound;
-    wakeup_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (wakeup_ < 0) return std::unexpected(Error{"cannot make an eventfd"});
-    threads_.emplace_back([this] { accept_all(); });
-    threads_.emplace_back([this] {
+    if (auto opened = listener_.open(host_, wanted_port_, kAdminBacklog); !opened) return opened;
+    stopping_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (stopping_ < 0 || !listener_.set_nonblocking()) {
+      return std::unexpected(Error{"cannot set up the admin port"});
+    }
+    thread_ = std::thread([this] {
       try {
         while (round()) {
         }
@@ -87,133 +76,126 @@ class AdminServer::Impl final : public HttplibServer {
     return {};
   }
 
-  void stop_all() {
-    end_accepting();
-    {
-      const std::lock_guard lock(mutex_);
-      stopping_ = true;
+  std::uint16_t port() const { return listener_.port(); }
+
+  void stop() {
+    if (thread_.joinable()) {
+      const std::uint64_t one = 1;
+      std::ignore = write(stopping_, &one, sizeof one);
+      thread_.join();
     }
-    wake();
-    for (std::thread& thread : threads_) thread.join();
-    threads_.clear();
-    for (const Caller& caller : callers_) close(caller.socket);
-    callers_.clear();
-    for (const int socket : accepted_) close(socket);
-    accepted_.clear();
-    if (wakeup_ >= 0) close(wakeup_);
-    wakeup_ = -1;
+    listener_.shut_down();
+    for (const AdminClient& client : clients_) close(client.socket);
+    clients_.clear();
+    if (stopping_ >= 0) close(std::exchange(stopping_, -1));
   }
 
  private:
-  void wake() {
-    const std::uint64_t one = 1;
-    std::ignore = write(wakeup_, &one, sizeof one);
-  }
-
-  void take(int socket) override {
-    {
-      const std::lock_guard lock(mutex_);
-      if (stopping_ || accepted_.size() >= kMaxConnections) {
-        close(socket);
-        return;
-      }
-      accepted_.push_back(socket);
-    }
-    wake();
-  }
-
-  /// One wait for all callers, and what came of it.
+  /// One wait for all clients, and what came of it.
   /// \return false once the server stops
   bool round() {
-    std::vector<pollfd> waits{{wakeup_, POLLIN, 0}};
-    for (const Caller& caller : callers_) {
+    std::vector<pollfd> waits{{stopping_, POLLIN, 0}, {listener_.fd(), POLLIN, 0}};
+    for (const AdminClient& client : clients_) {
       waits.push_back(
-          {caller.socket, static_cast<short>(caller.answer.empty() ? POLLIN : POLLOUT), 0});
+          {client.socket, static_cast<short>(client.response.empty() ? POLLIN : POLLOUT), 0});
     }
-    int timeout = -1;
-    if (!callers_.empty()) {  // in the order of deadlines
-      const auto left = std::chrono::ceil<std::chrono::milliseconds>(callers_.front().deadline -
-                                                                     AdminClock::now());
-      timeout = static_cast<int>(std::max<std::int64_t>(left.count(), 0));
-    }
-    if (poll(waits.data(), waits.size(), timeout) < 0 && errno != EINTR) {
+    if (poll(waits.data(), waits.size(), next_timeout()) < 0 && errno != EINTR) {
       throw std::runtime_error("poll failed on the admin port");
     }
+    if (waits[0].revents != 0) return false;
     const auto now = AdminClock::now();
-    for (std::size_t i = 0; i < callers_.size(); ++i) {
-      Caller& caller = callers_[i];
-      const bool ready = waits[i + 1].revents != 0;
-      if (caller.deadline <= now || (ready && !go_on(caller))) {
-        close(caller.socket);
-        caller.socket = -1;
+    for (std::size_t i = 0; i < clients_.size(); ++i) {
+      AdminClient& client = clients_[i];
+      const bool ready = waits[i + 2].revents != 0;
+      if (client.deadline <= now || (ready && !go_on(client))) {
+        close(client.socket);
+        client.socket = -1;
       }
     }
-    std::erase_if(callers_, [](const Caller& caller) { return caller.socket < 0; });
-    return waits[0].revents == 0 || welcome(now);
+    std::erase_if(clients_, [](const AdminClient& client) { return client.socket < 0; });
+    if (waits[1].revents != 0) welcome(now);
+    return true;
   }
 
-  /// Takes the sockets that were accepted meanwhile.
-  bool welcome(AdminClock::time_point now) {
-    std::uint64_t count = 0;
-    std::ignore = read(wakeup_, &count, sizeof count);
-    const std::lock_guard lock(mutex_);
-    for (const int socket : accepted_) {
-      if (callers_.size() >= kMaxConnections) {
-        close(callers_.front().socket);
-        callers_.pop_front();
+  int next_timeout() const {
+    if (clients_.empty()) return -1;
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(clients_.front().deadline - AdminClock::now());
+    return static_cast<int>(std::max<std::int64_t>(left.count(), 0));
+  }
+
+  void welcome(AdminClock::time_point now) {
+    for (int left = kAcceptsPerRound; left > 0; --left) {
+      const Accepted accepted = listener_.accept();
+      switch (accepted.state) {
+        case Accepted::State::kSocket:
+          if (clients_.size() >= kMaxClients) end_oldest();
+          clients_.push_back({accepted.socket, now + kClientTime, {}, {}});
+          continue;
+        case Accepted::State::kNone:
+          return;
+        case Accepted::State::kScarce:  // the newcomer waits in the kernel's queue for this place
+          if (clients_.empty())
+            std::this_thread::sleep_for(std::chrono::milliseconds(10));
+          else
+            end_oldest();
+          return;
+        case Accepted::State::kBroken:
+          throw std::runtime_error("the admin port accepts no connections");
       }
-      callers_.push_back({socket, now + kTime, {}, {}});
     }
-    accepted_.clear();
-    return !stopping_;
+  }
+
+  void end_oldest() {
+    close(clients_.front().socket);
+    clients_.pop_front();
   }
 
   /// \return false when the connection is done with
-  bool go_on(Caller& caller) {
-    if (caller.answer.empty()) {
+  bool go_on(AdminClient& client) {
+    if (client.response.empty()) {
       std::array<char, kMaxHeadBytes> bytes;
-      const ssize_t got =
-          recv(caller.socket, bytes.data(), bytes.size() - caller.head.size(), MSG_DONTWAIT);
+      const ssize_t got = recv(client.socket, bytes.data(), bytes.size() - client.head.size(), 0);
       if (got < 0 && (errno == EAGAIN || errno == EINTR)) return true;
       if (got <= 0) return false;
-      caller.head.append(bytes.data(), static_cast<std::size_t>(got));
-      const auto end = caller.head.find("\r\n\r\n");
-      if (end == std::string::npos && caller.head.size() < kMaxHeadBytes) return true;
-      caller.answer = end == std::string::npos ? std::string(kTooLong)
-                                               : answer_to(caller.head.substr(0, end + 4));
+      client.head.append(bytes.data(), static_cast<std::size_t>(got));
+      const auto end = client.head.find("\r\n\r\n");
+      if (end == std::string::npos && client.head.size() < kMaxHeadBytes) return true;
+      client.response = end == std::string::npos ? std::string(kHeadTooLong)
+                                                 : respond(client.head.substr(0, end + 4));
     }
-    while (caller.sent < caller.answer.size()) {
-      const ssize_t sent = send(caller.socket, caller.answer.data() + caller.sent,
-                                caller.answer.size() - caller.sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (client.sent < client.response.size()) {
+      const ssize_t sent = send(client.socket, client.response.data() + client.sent,
+                                client.response.size() - client.sent, MSG_NOSIGNAL);
       if (sent < 0) return errno == EAGAIN || errno == EINTR;
-      caller.sent += static_cast<std::size_t>(sent);
+      client.sent += static_cast<std::size_t>(sent);
     }
-    shutdown(caller.socket, SHUT_WR);
+    shutdown(client.socket, SHUT_WR);
     return false;
   }
 
-  std::string answer_to(std::string_view head) {
+  /// cpp-httplib would read on for the body of another method.
+  std::string respond(std::string_view head) {
     if (!head.starts_with("GET ") && !head.starts_with("HEAD ")) return std::string(kOnlyGet);
-    std::string text = answer(head);
-    return text.empty() ? std::string(kOnlyGet) : text;
+    std::string response = router_.respond(head);
+    return response.empty() ? std::string(kOnlyGet) : response;
   }
 
   const std::string host_;
   const std::uint16_t wanted_port_;
-  int wakeup_ = -1;
-  std::deque<Caller> callers_;  ///< oldest first; of the serving thread
-  std::mutex mutex_;
-  std::vector<int> accepted_;  ///< guarded by mutex_
-  bool stopping_ = false;      ///< guarded by mutex_
-  std::vector<std::thread> threads_;
+  AdminRouter router_;
+  ListeningSocket listener_;
+  int stopping_ = -1;                ///< an eventfd
+  std::deque<AdminClient> clients_;  ///< oldest first; of the serving thread
+  std::thread thread_;
 };
 
-AdminServer::AdminServer(std::string host, std::uint16_t port, std::vector<Route> routes)
+AdminServer::AdminServer(std::string host, std::uint16_t port, std::vector<AdminRoute> routes)
     : impl_(std::make_unique<Impl>(std::move(host), port, std::move(routes))) {}
 AdminServer::~AdminServer() = default;
 
 std::expected<void, Error> AdminServer::start() { return impl_->start(); }
 std::uint16_t AdminServer::port() const { return impl_->port(); }
-void AdminServer::stop() { impl_->stop_all(); }
+void AdminServer::stop() { impl_->stop(); }
 
 }  // namespace belay::webhook::http

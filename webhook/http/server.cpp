@@ -1,26 +1,26 @@
-// The server: cpp-httplib's listener on one thread, a reactor on each of the others.
+// The server: one thread accepts, and each of the others runs a reactor.
 #include "webhook/http/server.h"
 
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <thread>
 
-#include "webhook/http/httplib_server.h"
+#include "webhook/http/listening_socket.h"
 #include "webhook/http/reactor.h"
 #include "webhook/http/server_state.h"
 #include "webhook/system/cgroup_limits.h"
 
 namespace belay::webhook::http {
 namespace {
+
+constexpr std::chrono::milliseconds kPauseWhenScarce{10};  ///< of descriptors or memory
 
 /// Starts a thread that takes no signals: they are the owner's.
 template <class Body>
@@ -46,28 +46,6 @@ std::size_t within_descriptor_limit(std::size_t wanted) {
   return std::min(wanted, std::max<std::size_t>(descriptors, reserve + 8) - reserve);
 }
 
-class Listener final : public HttplibServer {
- public:
-  explicit Listener(std::vector<std::unique_ptr<Reactor>>& reactors) : reactors_(reactors) {}
-
- private:
-  void take(int socket) override {
-    const int on = 1;
-    const int flags = fcntl(socket, F_GETFL);
-    if (flags < 0 || fcntl(socket, F_SETFL, flags | O_NONBLOCK) != 0 ||
-        setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0) {
-      close(socket);
-      return;
-    }
-    const auto least =
-        std::min_element(reactors_.begin(), reactors_.end(),
-                         [](const auto& a, const auto& b) { return a->load() < b->load(); });
-    (*least)->adopt(socket);
-  }
-
-  std::vector<std::unique_ptr<Reactor>>& reactors_;
-};
-
 }  // namespace
 
 void ServerEvents::exit_with_message(std::string_view message) {
@@ -83,8 +61,7 @@ class Server::Impl {
       : options_(std::move(options)),
         store_(std::move(store)),
         factory_(std::move(factory)),
-        events_(std::move(events)),
-        listener_(reactors_) {}
+        events_(std::move(events)) {}
 
   ~Impl() { stop(std::chrono::milliseconds(0)); }
   Impl(const Impl&) = delete;
@@ -95,8 +72,8 @@ class Server::Impl {
     if (!context) return std::unexpected(context.error());
     options_.max_bytes_in_flight = bytes_within_memory(options_.max_bytes_in_flight);
     state_ = std::make_unique<ServerState>(options_, std::move(*context), events_);
-    if (auto bound = listener_.bind(options_.host, options_.port, options_.backlog); !bound) {
-      return bound;
+    if (auto opened = listener_.open(options_.host, options_.port, options_.backlog); !opened) {
+      return opened;
     }
     const unsigned threads = options_.threads != 0 ? options_.threads : usable_cpus();
     const std::size_t connections = within_descriptor_limit(options_.max_connections);
@@ -109,9 +86,7 @@ class Server::Impl {
     for (const auto& reactor : reactors_) {
       threads_.push_back(start_thread("reactor", [&r = *reactor] { r.run(); }));
     }
-    accepting_ = start_thread("accept", [this] {
-      if (!listener_.accept_all()) events_.fatal("the listening socket accepts no connections");
-    });
+    accepting_ = start_thread("accept", [this] { accept_all(); });
     return {};
   }
 
@@ -124,7 +99,8 @@ class Server::Impl {
   void stop(std::chrono::milliseconds grace) {
     if (!accepting_.joinable()) return;
     begin_drain();
-    listener_.end_accepting();
+    stopping_ = true;
+    listener_.shut_down();
     const auto deadline = Clock::now() + grace;
     for (const auto& reactor : reactors_) reactor->stop(deadline);
     accepting_.join();
@@ -139,13 +115,41 @@ class Server::Impl {
   }
 
  private:
+  /// Until stop().
+  void accept_all() {
+    while (true) {
+      const Accepted accepted = listener_.accept();
+      switch (accepted.state) {
+        case Accepted::State::kSocket:
+          hand_over(accepted.socket);
+          break;
+        case Accepted::State::kNone:
+          break;
+        case Accepted::State::kScarce:
+          std::this_thread::sleep_for(kPauseWhenScarce);
+          break;
+        case Accepted::State::kBroken:
+          if (!stopping_) events_.fatal("the listening socket accepts no connections");
+          return;
+      }
+    }
+  }
+
+  void hand_over(int socket) {
+    const auto least =
+        std::min_element(reactors_.begin(), reactors_.end(),
+                         [](const auto& a, const auto& b) { return a->load() < b->load(); });
+    (*least)->adopt(socket);
+  }
+
   ServerOptions options_;
   const std::shared_ptr<const certs::Store> store_;
   const HandlerFactory factory_;
   const ServerEvents events_;
   std::unique_ptr<ServerState> state_;
   std::vector<std::unique_ptr<Reactor>> reactors_;
-  Listener listener_;
+  ListeningSocket listener_;
+  std::atomic<bool> stopping_{false};
   std::vector<std::thread> threads_;
   std::thread accepting_;
 };

@@ -1,4 +1,4 @@
-// The HTTPS server of the webhook port: epoll + OpenSSL reactors behind cpp-httplib's listener,
+// The HTTPS server of the webhook port: epoll + OpenSSL reactors behind one listening socket,
 // strict framing, deadlines for everything. Where requests go is the Handler's business.
 //
 // One reactor a CPU; each has a handler of its own (made by the factory), so a handler needs no

@@ -229,20 +229,21 @@ void Service::stop_server() {
 }
 
 std::expected<void, std::string> Service::start_admin() {
-  const auto alive = [] { return http::AdminAnswer{.body = "ok\n"}; };
+  const auto alive = [] { return http::AdminResponse{.body = "ok\n"}; };
   admin_ = std::make_unique<http::AdminServer>(
       config_.admin_listen.host, config_.admin_listen.port,
-      std::vector<http::AdminServer::Route>{
+      std::vector<http::AdminRoute>{
           {"/livez", alive},
           {"/healthz", alive},
           {"/readyz",
            [this] {
              Readiness now = readiness();
-             return http::AdminAnswer{.status = now.ready ? 200 : 503, .body = std::move(now.text)};
+             return http::AdminResponse{.status = now.ready ? 200 : 503,
+                                        .body = std::move(now.text)};
            }},
           {"/metrics", [this] {
-             return http::AdminAnswer{.content_type = "text/plain; version=0.0.4; charset=utf-8",
-                                      .body = metrics_text()};
+             return http::AdminResponse{.content_type = "text/plain; version=0.0.4; charset=utf-8",
+                                        .body = metrics_text()};
            }}});
   if (auto done = admin_->start(); !done) return std::unexpected(done.error().message);
   return {};
