@@ -24,7 +24,7 @@ class DecisionObserver {
   /// the call only. `duration` is the time from bytes to bytes.
   virtual void decided(const Answer& answer, Endpoint endpoint,
                        std::chrono::nanoseconds duration) = 0;
-  /// A request was turned away unread.
+  /// A request was rejected unread.
   virtual void rejected(Rejection reason, Endpoint endpoint) = 0;
   /// After a batch of requests: the moment to pass on what was gathered.
   virtual void flush() {}
