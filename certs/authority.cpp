@@ -140,7 +140,7 @@ std::expected<std::string, Error> alternative_names_text(const std::vector<std::
 std::expected<PemPair, Error> create_authority(const std::string& common_name, TimePoint now,
                                                std::chrono::seconds life) {
   if (common_name.empty() || common_name.size() > kMaxCommonName) {
-    return std::unexpected(Error{"the authority's name must have 1 to 64 characters"});
+    return std::unexpected(Error{"the CA's name must have 1 to 64 characters"});
   }
   return make_certificate({.common_name = common_name,
                            .not_before = now - kBackdate,
@@ -156,18 +156,18 @@ std::expected<PemPair, Error> issue_leaf(const PemPair& authority,
   auto alternatives = alternative_names_text(names);
   if (!alternatives) return std::unexpected(alternatives.error());
   const auto chain = openssl::read_chain(authority.certificate);
-  if (!chain) return std::unexpected(Error{"the authority " + chain.error().message});
+  if (!chain) return std::unexpected(Error{"the CA " + chain.error().message});
   const auto key = openssl::read_key(authority.key);
-  if (!key) return std::unexpected(Error{"the authority's " + key.error().message});
+  if (!key) return std::unexpected(Error{"the CA's key: " + key.error().message});
   X509* const issuer = chain->front().get();
   const CertificateFacts facts = openssl::facts_of(issuer);
-  if (!facts.is_ca) return std::unexpected(Error{"the authority's certificate is no CA"});
+  if (!facts.is_ca) return std::unexpected(Error{"the CA's certificate is not a CA certificate"});
   if (X509_check_private_key(issuer, key->get()) != 1) {
     ERR_clear_error();
-    return std::unexpected(Error{"the authority's certificate and key do not belong together"});
+    return std::unexpected(Error{"the CA's certificate and key do not belong together"});
   }
   if (validity(facts, now) != Validity::kValid) {
-    return std::unexpected(Error{"the authority's certificate is not valid now"});
+    return std::unexpected(Error{"the CA's certificate is not valid now"});
   }
   return make_certificate({.common_name = names.front().substr(0, kMaxCommonName),
                            .not_before = std::max(now - kBackdate, facts.not_before),

@@ -134,9 +134,9 @@ std::expected<std::vector<Certificate>, Error> read_chain(std::string_view pem) 
       ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
   if (chain.empty() && at_end) {
     ERR_clear_error();
-    return std::unexpected(Error{"holds no PEM certificate"});
+    return std::unexpected(Error{"contains no PEM certificate"});
   }
-  if (!at_end) return std::unexpected(failure("does not read"));
+  if (!at_end) return std::unexpected(failure("is not a valid certificate"));
   ERR_clear_error();
   return chain;
 }
@@ -151,9 +151,9 @@ std::expected<Key, Error> read_key(std::string_view pem) {
   }
   if (pem.find("PRIVATE KEY-----") == std::string_view::npos) {
     ERR_clear_error();
-    return std::unexpected(Error{"holds no PEM private key"});
+    return std::unexpected(Error{"contains no PEM private key"});
   }
-  return std::unexpected(failure("private key does not read"));
+  return std::unexpected(failure("private key is invalid"));
 }
 
 CertificateFacts facts_of(const X509* certificate) {

@@ -18,8 +18,8 @@ constexpr milliseconds kSoonest{200};
 constexpr milliseconds kUnpublished{1'000};
 constexpr milliseconds kLatest{std::chrono::hours{1}};
 
-constexpr std::string_view kRenewAuthority = "authority";
-constexpr std::string_view kRenewLeaf = "leaf";
+constexpr std::string_view kRenewAuthority = "ca";
+constexpr std::string_view kRenewLeaf = "certificate";
 
 /// An authority's name tells people apart what they see in two bundles.
 std::string authority_name(TimePoint now) {
@@ -81,7 +81,7 @@ class Planner {
     // A renewed authority brings a new leaf, so a wish for both is one.
     if (holding.renew != kRenewAuthority && holding.renew != kRenewLeaf) holding.renew.clear();
     if (plan_.reason.empty() && holding != held)
-      plan_.reason = "what is no longer good was taken out";
+      plan_.reason = "certificates that are no longer valid were removed";
     plan_.look_in = std::clamp(std::chrono::ceil<milliseconds>(look_at_ - now_), kSoonest, kLatest);
     return std::move(plan_);
   }
@@ -132,13 +132,12 @@ class Planner {
   std::string authority_reason() const {
     const Holding& holding = plan_.holding;
     if (holding.authorities.empty() && holding.authority_key.empty()) {
-      return "there was no authority";
+      return "there was none";
     }
-    if (!current_) return "no authority that is valid has a key";
-    if (validity(current_->facts, now_) == Validity::kNotYet)
-      return "the authority is not valid yet";
-    if (holding.renew == kRenewAuthority) return "a new authority was asked for";
-    if (now_ >= due_at(current_->facts)) return "two thirds of the authority's life are over";
+    if (!current_) return "no valid CA has a key";
+    if (validity(current_->facts, now_) == Validity::kNotYet) return "the CA is not valid yet";
+    if (holding.renew == kRenewAuthority) return "a new one was requested";
+    if (now_ >= due_at(current_->facts)) return "two thirds of its validity are over";
     return "";
   }
 
@@ -157,7 +156,7 @@ class Planner {
       next_ = std::move(read->front());
       plan_.holding.next_authority = std::move(made->certificate);
       plan_.holding.next_authority_key = std::move(made->key);
-      say("a new authority was made, because " + reason);
+      say("a new CA was created, because " + reason);
     }
     add_to(bundle_, *next_);
     return {};
@@ -179,9 +178,9 @@ class Planner {
     const PublishedAuthority* const seen = published(authority);
     if (seen != nullptr && seen->everywhere_for >= options_.overlap) return true;
     const bool everywhere = seen != nullptr && seen->everywhere_for;
-    plan_.waiting = everywhere ? "the authority that issues next is published; waiting until every "
+    plan_.waiting = everywhere ? "the new CA is published; waiting until every "
                                  "API server has seen it"
-                               : "waiting until the authority that issues next is published in the "
+                               : "waiting until the new CA is published in the "
                                  "webhook configurations";
     look_at_ = std::min<TimePoint>(
         look_at_, now_ + (everywhere ? options_.overlap - *seen->everywhere_for : kUnpublished));
@@ -209,7 +208,7 @@ class Planner {
   std::expected<void, Error> promote() {
     Holding& holding = plan_.holding;
     holding.authority_key = holding.next_authority_key;
-    if (auto done = issue(*next_, holding.authority_key, "its authority is a new one"); !done) {
+    if (auto done = issue(*next_, holding.authority_key, "the CA is new"); !done) {
       return done;
     }
     // The one that issues comes first, for people who read the bundle.
@@ -230,15 +229,16 @@ class Planner {
     const Holding& holding = plan_.holding;
     if (holding.certificate.empty() && holding.key.empty()) return "there was none";
     if (!leaf_) return leaf_problem_;
-    if (!signed_by_current_) return "the old one was not signed by the authority";
+    if (!signed_by_current_) return "the old one was not signed by the CA";
     if (!same_names(leaf_->leaf().names, options_.names)) return "its names changed";
     if (leaf_->validity(now_) == Validity::kNotYet) return "the old one was not valid yet";
     if (leaf_->validity(now_) == Validity::kExpired) return "the old one had expired";
-    if (holding.renew == kRenewLeaf) return "a new one was asked for";
+    if (holding.renew == kRenewLeaf) return "a new one was requested";
     // Near the authority's end a new leaf would last no longer than the old one.
     const bool longer = std::min<TimePoint>(now_ + options_.leaf_life, current_->facts.not_after) >
                         leaf_->leaf().not_after;
-    if (longer && now_ >= due_at(leaf_->leaf())) return "two thirds of the old one's life are over";
+    if (longer && now_ >= due_at(leaf_->leaf()))
+      return "two thirds of the old one's validity are over";
     return "";
   }
 
@@ -275,7 +275,7 @@ class Planner {
       return;
     }
     std::erase_if(bundle_, is_old);
-    say("the former authority left the bundle, because no replica serves a certificate of it");
+    say("the old CA was removed from the bundle, because no replica serves a certificate from it");
   }
 
   void say(const std::string& sentence) {
@@ -314,14 +314,14 @@ std::expected<std::shared_ptr<const KeyPair>, Error> pair_to_serve(const Holding
                                                                    const KeyPair* in_force,
                                                                    TimePoint now) {
   if (held.certificate.empty() && held.key.empty()) {
-    return std::unexpected(Error{"it holds no certificate"});
+    return std::unexpected(Error{"it contains no certificate"});
   }
   auto pair = KeyPair::from_pem(held.certificate, held.key);
   if (!pair) return pair;
   const auto bundle = read_bundle(held.authorities);
   if (!bundle) return std::unexpected(Error{"ca.crt " + bundle.error().message});
   if (issuer_of(*bundle, held.certificate) == nullptr) {
-    return std::unexpected(Error{"no authority in ca.crt signed tls.crt"});
+    return std::unexpected(Error{"no CA in ca.crt signed tls.crt"});
   }
   if (in_force != nullptr && in_force->validity(now) == Validity::kValid &&
       (*pair)->validity(now) != Validity::kValid) {

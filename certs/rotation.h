@@ -34,7 +34,7 @@ struct Holding {
   std::string authority_key;       ///< of the one in `authorities` that issues
   std::string next_authority;      ///< between steps 1 and 2
   std::string next_authority_key;  ///< between steps 1 and 2
-  /// A person's wish, cleared when it is fulfilled: "authority" or "leaf" to renew before its time.
+  /// A person's wish, cleared when it is fulfilled: "ca" or "certificate" to renew before its time.
   std::string renew;
 
   bool operator==(const Holding&) const = default;

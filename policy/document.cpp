@@ -16,7 +16,7 @@
 namespace belay::policy {
 namespace {
 
-constexpr std::string_view kHalfAPair = "an escape of half a UTF-16 pair";
+constexpr std::string_view kHalfAPair = "half of a UTF-16 surrogate pair";
 
 /// A libyaml parser over a text, which outlives it.
 class Parser {
@@ -196,29 +196,27 @@ struct Advice {
   std::string_view advice;
 };
 constexpr std::array kAdvice = std::to_array<Advice>({
-    {"found character that cannot start any token", "\t", "a tab cannot indent; write spaces"},
-    {"found a tab character that violates indentation", "", "a tab cannot indent; write spaces"},
+    {"found character that cannot start any token", "\t", "tabs cannot indent; use spaces"},
+    {"found a tab character that violates indentation", "", "tabs cannot indent; use spaces"},
     {"found a tab character where an indentation space is expected", "",
-     "a tab cannot indent; write spaces"},
+     "tabs cannot indent; use spaces"},
     {"found character that cannot start any token", "",
-     "a text cannot start with this character; put it in quotes"},
+     "a value cannot start with this character; put it in quotes"},
     {"did not find expected node content", "]},",
-     "a text cannot start with this character; put it in quotes"},
+     "a value cannot start with this character; put it in quotes"},
     {"mapping values are not allowed in this context", "",
-     "a second \": \" in the line, or too many spaces in front of it; put a text that holds "
+     "a second \": \" in the line, or too many spaces before it; put a value that contains "
      "\": \" in quotes"},
-    {"did not find expected ',' or ']'", "", R"(the list wants "," or "]" here)"},
-    {"did not find expected ',' or '}'", "", R"(the mapping wants "," or "}" here)"},
-    {"did not find expected key", "",
-     "a key is wanted here; is the line indented as its neighbours are?"},
+    {"did not find expected ',' or ']'", "", R"(expected "," or "]" in the list)"},
+    {"did not find expected ',' or '}'", "", R"(expected "," or "}" in the mapping)"},
+    {"did not find expected key", "", "expected a key here; indent the line like its neighbours"},
     {"did not find expected '-' indicator", "",
-     "a \"- \" is wanted here; is the line indented as its neighbours are?"},
-    {"could not find expected ':'", "", "a \":\" is missing behind a key"},
-    {"found unexpected ':'", "", R"(a value is missing behind ":"; write "" for an empty one)"},
-    {"did not find expected <document start>", "",
-     "\"---\" is wanted in front of a second document"},
+     "expected \"- \" here; indent the line like its neighbours"},
+    {"could not find expected ':'", "", "expected \":\" after a key"},
+    {"found unexpected ':'", "", R"(expected a value after ":"; write "" for an empty one)"},
+    {"did not find expected <document start>", "", "write \"---\" before a second document"},
     {"found unknown escape character", "",
-     R"(there is no such escape; a backslash in these quotes is written \\)"},
+     R"(unknown escape; in double quotes, write \\ for a backslash)"},
     {"found invalid Unicode character escape code", "", kHalfAPair},
 });
 

@@ -58,7 +58,7 @@ namespace {
 
 DocumentError bad_character(std::string_view text, std::size_t offset, char32_t code) {
   constexpr std::string_view kHex = "0123456789ABCDEF";
-  std::string message = is_control(code) ? "a control character (U+" : "no character (U+";
+  std::string message = is_control(code) ? "a control character (U+" : "an invalid character (U+";
   for (const unsigned shift : {12U, 8U, 4U, 0U}) message += kHex[(code >> shift) & 0xFU];
   message += ")";
   return {TextWalk(text).to_byte(offset), std::move(message)};

@@ -128,10 +128,10 @@ bool TreeBuilder::collect_mapping(const Open& frame, Node& node) {
   for (std::size_t i = frame.first_child; i + 1 < pending_.size(); i += 2) {
     Node& key = pending_[i];
     if (key.kind == Node::Kind::kMapping || key.kind == Node::Kind::kSequence) {
-      return fail(key.position, "a key must be a text");
+      return fail(key.position, "a key must be a string");
     }
     if (key.kind == Node::Kind::kNull) {
-      if (key.text.empty()) return fail(key.position, "a key without a text");
+      if (key.text.empty()) return fail(key.position, "an empty key");
       key.kind = Node::Kind::kScalar;
     }
     if (key.plain && key.text == "<<") {
@@ -185,12 +185,12 @@ std::string TreeBuilder::path_of(const Open& frame) const {
 bool TreeBuilder::merge(Node& node, Node& source, Position key) {
   if (source.kind == Node::Kind::kSequence) {
     for (auto& item : source.items) {
-      if (item.kind != Node::Kind::kMapping) return fail(key, "<< merges mappings only");
+      if (item.kind != Node::Kind::kMapping) return fail(key, "<< can merge only mappings");
       if (!merge(node, item, key)) return false;
     }
     return true;
   }
-  if (source.kind != Node::Kind::kMapping) return fail(key, "<< merges mappings only");
+  if (source.kind != Node::Kind::kMapping) return fail(key, "<< can merge only mappings");
   std::unordered_set<std::string> present;
   for (const auto& own : node.keys) present.insert(own.text);
   for (std::size_t i = 0; i < source.keys.size(); ++i) {

@@ -341,9 +341,9 @@ std::string_view describe(ReferenceErrorCode code) {
     case Code::kUppercaseName:
       return "has upper-case letters in its repository name";
     case Code::kIdentifier:
-      return "is 64 hex digits, which name an image ID and no repository";
+      return "is 64 hex digits, which is an image ID and not a repository";
     case Code::kInvalidFormat:
-      return "has a repository name that does not fit the grammar of lower-case words joined by "
+      return "has a repository name that is not made of lower-case words joined by "
              "\".\", \"_\", \"-\" or \"/\"";
     case Code::kUnsupportedDigest:
       return "has a digest of an algorithm other than sha256, sha384 and sha512";
@@ -351,7 +351,7 @@ std::string_view describe(ReferenceErrorCode code) {
       return "has a digest that is not an algorithm, \":\" and lower-case hex digits of the exact "
              "length";
     case Code::kScheme:
-      return "starts with a URL scheme, which references don't have";
+      return "starts with a URL scheme, which image references do not have";
     case Code::kWhitespace:
       return "has a space, tab or line break";
     case Code::kInvalidRegistry:

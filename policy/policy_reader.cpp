@@ -40,7 +40,7 @@ void compile_templates(Policy& policy, ReadState& state) {
     const auto& first = state.templates[kMaxTemplates];
     state.errors.push_back(
         {first.node->position, first.path,
-         "is one template too many: a policy has at most " + std::to_string(kMaxTemplates)});
+         "is over the limit of templates: a policy has at most " + std::to_string(kMaxTemplates)});
     return;
   }
   const auto words = template_words(policy);
@@ -146,10 +146,10 @@ std::expected<Policy, std::vector<PolicyError>> read_policy(std::string_view tex
                                      : read_within(*budget, text, duplicates);
   auto read = [&]() -> std::expected<Policy, std::vector<PolicyError>> {
     if (!documents) return one_error(documents.error().position, documents.error().message);
-    if (documents->empty()) return one_error({}, "holds no policy");
+    if (documents->empty()) return one_error({}, "contains no policy");
     if (documents->size() > 1) {
       return one_error((*documents)[1].root.position,
-                       "a second document; a policy is a text of its own");
+                       "a second document; write each policy in its own file or key");
     }
     return read_policy(documents->front().root, std::move(source), budget);
   }();

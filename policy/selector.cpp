@@ -227,7 +227,7 @@ std::expected<RepositoryGlob, std::string> RepositoryGlob::compile(std::string_v
     return std::unexpected(std::move(problem));
   }
   if (pattern.find("://") != std::string_view::npos) {
-    return std::unexpected("starts with a URL scheme, which references don't have");
+    return std::unexpected("starts with a URL scheme, which image references do not have");
   }
 
   RepositoryGlob glob;
@@ -326,8 +326,7 @@ std::string check_label_key(std::string_view key) {
     }
     name = key.substr(slash + 1);
   }
-  if (name.empty())
-    return slash == std::string_view::npos ? "is empty" : "has no name behind \"/\"";
+  if (name.empty()) return slash == std::string_view::npos ? "is empty" : "has no name after \"/\"";
   return check_label_name(name);
 }
 

@@ -24,13 +24,13 @@ std::string describe_node(const Node& node) {
     case Kind::kSequence:
       return "a list";
     case Kind::kNull:
-      return "nothing";
+      return "null";
     case Kind::kScalar:
       break;
   }
   if (node.is_bool()) return "the boolean " + node.text;
   if (node.is_number()) return "the number " + node.text;
-  return "the text " + quote_line(node.text);
+  return "the string " + quote_line(node.text);
 }
 
 std::string list_of(std::span<const std::string_view> words) {
@@ -70,7 +70,7 @@ bool ReadState::take_expression(const Node& node, const std::string& path) {
   }
   if (!std::exchange(reported_expressions, true)) {
     errors.push_back({node.position, path,
-                      "is one regular expression too many: a policy, and all policies of a "
+                      "is over the limit of regular expressions: a policy, and all policies of a "
                       "ConfigMap together, have at most " +
                           std::to_string(kMaxExpressions)});
   }
@@ -127,7 +127,7 @@ void SettingsReader::finish() {
     if (const auto hint = suggestion(key.text, known_); !hint.empty()) {
       message += hint;
     } else {
-      message += "; known here: ";
+      message += "; known keys: ";
       message += list_of(known_);
     }
     fail(key, path_to(key.text), std::move(message));
@@ -136,11 +136,11 @@ void SettingsReader::finish() {
 
 bool SettingsReader::check(const Node& node, const std::string& path, TextForm form) {
   if (node.kind == Kind::kNull) {
-    fail(node, path, "is empty; write a text, or leave the key out");
+    fail(node, path, "is empty; write a string, or leave the key out");
     return false;
   }
   if (!node.is_text()) {
-    std::string message = "must be a text, not " + describe_node(node);
+    std::string message = "must be a string, not " + describe_node(node);
     if (form == TextForm::kDuration && node.is_number()) {
       message += "; write its unit: " + node.text + "d, " + node.text + "h or " + node.text + "m";
     } else if (node.kind == Kind::kScalar)

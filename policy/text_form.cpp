@@ -90,8 +90,7 @@ std::string check_date(std::string_view text) {
 }
 
 std::string check_duration(std::string_view text) {
-  return parse_duration(text) ? ""
-                              : "is not a duration; write a number and d, h, m or s, such as 90d";
+  return parse_duration(text) ? "" : "is not a duration: write 90d, 12h, 30m or 60s";
 }
 
 std::string check_label_source(std::string_view text) {
@@ -105,7 +104,7 @@ struct Row {
 };
 
 constexpr std::array<Row, 14> kForms = {{
-    {TextForm::kAny, check_any, {"text", "", ""}},
+    {TextForm::kAny, check_any, {"string", "", ""}},
     {TextForm::kObjectName,
      check_object_name,
      {"DNS name", R"(^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$)", ""}},

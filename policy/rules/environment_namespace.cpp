@@ -66,7 +66,7 @@ void evaluate(const Evaluation& evaluation, Findings& findings) {
     findings.field("metadata.namespace",
                    the_namespace(evaluation) + " has environment " + quote(of_namespace.by_label) +
                        " by its label and " + quote(of_namespace.by_name) + " by its name",
-                   {.advice = "Have the namespace's label match its name", .elsewhere = true},
+                   {.advice = "Set the namespace's label to match its name", .elsewhere = true},
                    evaluation.workload.pod_label_changed(key));
   } else if (!expected.empty() && pod == nullptr) {
     if (is_environment_label(evaluation.policy, key)) return;
@@ -90,7 +90,8 @@ void evaluate(const Evaluation& evaluation, Findings& findings) {
     const std::string deploy = "eploy to a namespace for " + std::string(*pod);
     findings.pod_label(
         key,
-        "needs a namespace of its own environment, and " + the_namespace(evaluation) + " has none",
+        "needs a namespace with the same environment, but " + the_namespace(evaluation) +
+            " has none",
         {.advice = "D" + deploy + ", or set another " + key, .otherwise = ", or d" + deploy});
   }
 }

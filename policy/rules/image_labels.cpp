@@ -82,7 +82,7 @@ void evaluate(const Evaluation& evaluation, Findings& findings) {
     if (!image.readable() || !image.changed) continue;
     if (!applies(evaluation.policy, *image.reference)) continue;
     if (!is_named(*image.reference)) {
-      findings.image(image, "has neither tag nor digest by which its labels could be looked up",
+      findings.image(image, "has neither tag nor digest, so its labels cannot be looked up",
                      {.advice = "Add a version tag", .digest_helps = true});
       continue;
     }

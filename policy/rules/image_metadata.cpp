@@ -86,14 +86,14 @@ std::string label_problem(const View& view, const std::string& key,
 /// What is wrong with the age on one platform, or "".
 std::string age_problem(const View& view) {
   const std::string_view text = view.created();
-  if (text.empty()) return "does not say when it was created";
+  if (text.empty()) return "has no creation date";
   const auto created = parse_time(text);
   if (!created)
-    return "says it was created at " + quote_line(text) + ", which is not an RFC 3339 time";
+    return "has the creation date " + quote_line(text) + ", which is not an RFC 3339 time";
   const auto age = view.now - *created;
   // Otherwise a date in the future would keep an image young for ever.
   if (age < -kClockSkew)
-    return "says it was created on " + day_text(*created) + ", which is in the future";
+    return "has the creation date " + day_text(*created) + ", which is in the future";
   if (age <= view.settings.max_age) return {};
   return "was created on " + day_text(*created) + ", " + duration_text(age) + " ago";
 }
@@ -220,7 +220,7 @@ std::vector<Shortcoming> shortcomings(const ImageLabelsSettings& settings,
     } else if (!demand.problems[chosen].empty()) {
       problem = demand.problems[chosen] + " on " +
                 platform_name(metadata.platforms[chosen].platform) +
-                ", the platform that comes closest";
+                ", the platform with the fewest problems";
     }
     if (!problem.empty()) found.push_back({std::move(problem), std::move(demand.fix)});
   }

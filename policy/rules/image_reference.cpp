@@ -73,8 +73,7 @@ Fix fix_for(std::string_view text, ReferenceErrorCode code) {
                     std::string(text.substr(0, text.find('@'))) + "@" + std::string(kDigestGap));
     case ReferenceErrorCode::kScheme: {
       const std::string_view bare = text.substr(std::min(text.find("://") + 3, text.size()));
-      return fix_of("Leave the scheme out",
-                    parse_image_reference(bare) ? bare : std::string_view());
+      return fix_of("Remove the scheme", parse_image_reference(bare) ? bare : std::string_view());
     }
     case ReferenceErrorCode::kWhitespace:
       return fix_of("Remove the white space");

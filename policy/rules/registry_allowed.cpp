@@ -29,7 +29,7 @@ std::string is_in(const ImageReference& reference) {
   std::string text = "is in " + quote(reference.canonical_repository());
   const std::string_view name = reference.written_name();
   if (!name.starts_with(reference.registry) && name.size() <= reference.path.size()) {
-    text.append(" (").append(reference.registry).append(" is meant where no registry is written)");
+    text.append(" (").append(reference.registry).append(" is the default registry)");
   }
   return text;
 }

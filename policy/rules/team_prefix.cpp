@@ -104,7 +104,7 @@ void evaluate(const Evaluation& evaluation, Findings& findings) {
     const bool any_changed = std::ranges::any_of(evaluation.images.all(), &EvaluatedImage::changed);
     findings.field("metadata.namespace",
                    "namespace " + quote(evaluation.workload.namespace_name) + " belongs to no team",
-                   {.advice = "Have the namespace labelled " + settings.team_label + "=<team>",
+                   {.advice = "Label the namespace with " + settings.team_label + "=<team>",
                     .elsewhere = true},
                    any_changed);
     return;
@@ -144,7 +144,7 @@ void evaluate(const Evaluation& evaluation, Findings& findings) {
         break;
       case PrefixOn::kEither:
         if (repository.own || tag.own) break;
-        findings.image(image, "starts neither its repository nor its tag with " + expected, push);
+        findings.image(image, "starts neither the repository nor the tag with " + expected, push);
         break;
     }
   }

@@ -58,7 +58,7 @@ TEST_CASE("a leaf never outlives its authority") {
   CHECK(read_certificates(leaf->certificate)->front().not_after == kNow + 48h);
   const auto late = issue_leaf(ca, {"localhost"}, kNow + 49h);
   REQUIRE_FALSE(late);
-  CHECK(late.error().message == "the authority's certificate is not valid now");
+  CHECK(late.error().message == "the CA's certificate is not valid now");
 }
 
 TEST_CASE("names that are no names are refused, so none can add another extension value") {
@@ -79,7 +79,7 @@ TEST_CASE("a leaf cannot act as authority") {
   const auto leaf = issue_leaf(ca, {"localhost"}, kNow);
   const auto below = issue_leaf(*leaf, {"localhost"}, kNow);
   REQUIRE_FALSE(below);
-  CHECK(below.error().message == "the authority's certificate is no CA");
+  CHECK(below.error().message == "the CA's certificate is not a CA certificate");
 }
 
 TEST_CASE("the facts of a certificate say what stands in it") {
@@ -110,9 +110,9 @@ TEST_CASE("a pair of certificate and key that do not belong together is refused 
   CHECK(message(one->certificate, one->key).empty());
   CHECK(message(one->certificate + ca.certificate, one->key).empty());
   CHECK(message(one->certificate, other->key) == "certificate and key do not belong together");
-  CHECK(message("", one->key) == "the certificate holds no PEM certificate");
-  CHECK(message(one->certificate, "") == "the key: holds no PEM private key");
-  CHECK(message(one->key, one->key) == "the certificate holds no PEM certificate");
+  CHECK(message("", one->key) == "the certificate contains no PEM certificate");
+  CHECK(message(one->certificate, "") == "the key: contains no PEM private key");
+  CHECK(message(one->key, one->key) == "the certificate contains no PEM certificate");
   std::string broken = one->certificate;
   broken.replace(100, 4, "####");
   CHECK(message(broken, one->key).starts_with("the certificate does not read"));

@@ -59,7 +59,7 @@ class World {
 
   void client_sees(std::size_t which) { see(clients_.at(which % clients_.size())); }
   void replica_follows(std::size_t which) { follow(which % replicas_.size()); }
-  void wish() { held_.renew = "authority"; }
+  void wish() { held_.renew = "ca"; }
   void break_by_hand(std::size_t which, const std::string& text) {
     constexpr std::array kFields{&Holding::certificate,    &Holding::key,
                                  &Holding::authorities,    &Holding::authority_key,

@@ -58,8 +58,8 @@ TEST_CASE("nothing held and nothing trusted gives a certificate at once") {
   CHECK(first.holding.next_authority.empty());
   CHECK(first.waiting.empty());
   CHECK(first.reason ==
-        "a new authority was made, because there was no authority; a certificate was issued, "
-        "because its authority is a new one");
+        "a new CA was created, because there was no authority; a certificate was issued, "
+        "because the CA is new");
 }
 
 TEST_CASE("what is good is left alone, for as long as it is") {
@@ -80,7 +80,7 @@ TEST_CASE("A8: the certificate is renewed at two thirds of its life, by the same
   CHECK(due.holding.authority_key == held.authority_key);
   CHECK(verifies(due.holding, kNow + 24h * 100, held.authorities));
   CHECK(due.reason ==
-        "a certificate was issued, because two thirds of the old one's life are over");
+        "a certificate was issued, because two thirds of the old one's validity are over");
 }
 
 TEST_CASE("A8: a certificate that has expired is issued again at once, whoever begins to lead") {
@@ -98,8 +98,7 @@ TEST_CASE("A9: a new authority is published, then seen, then issues, then the ol
   const Plan made = plan(held, {published(old.authorities)}, due);
   CHECK(made.holding.certificate == old.certificate);
   CHECK(size_of(made.holding.authorities) == 2);
-  CHECK(made.reason ==
-        "a new authority was made, because two thirds of the authority's life are over");
+  CHECK(made.reason == "a new CA was created, because two thirds of its validity are over");
 
   // Not before it is published in all, nor before all have had the time to see it.
   for (const auto age : {std::optional<milliseconds>{}, std::optional<milliseconds>{59'999ms}}) {
@@ -127,13 +126,13 @@ TEST_CASE("A9: a new authority is published, then seen, then issues, then the ol
 
 TEST_CASE("A9: an authority that is asked for comes in the same steps, and the wish is cleared") {
   Holding held = fresh();
-  held.renew = "authority";
+  held.renew = "ca";
   const Plan made = plan(held, {published(held.authorities)});
-  CHECK(made.holding.renew == "authority");
+  CHECK(made.holding.renew == "ca");
   const Plan issued = plan(made.holding, {published(made.holding.authorities)});
   CHECK(issued.holding.renew.empty());
   CHECK(issued.holding.authority_key != held.authority_key);
-  held.renew = "leaf";
+  held.renew = "certificate";
   const Plan leaf = plan(held, {published(held.authorities)});
   CHECK(leaf.holding.renew.empty());
   CHECK(leaf.holding.authority_key == held.authority_key);
@@ -233,12 +232,12 @@ TEST_CASE("a replica takes a good pair only, and none that has expired for one t
     return result ? std::string() : result.error().message;
   };
   CHECK(problem(good).empty());
-  CHECK(problem({}) == "it holds no certificate");
+  CHECK(problem({}) == "it contains no certificate");
   Holding held = good;
   held.authorities = fresh().authorities;
-  CHECK(problem(held) == "no authority in ca.crt signed tls.crt");
+  CHECK(problem(held) == "no CA in ca.crt signed tls.crt");
   held.authorities.clear();
-  CHECK(problem(held) == "ca.crt holds no PEM certificate");
+  CHECK(problem(held) == "ca.crt contains no PEM certificate");
   held = good;
   held.key = fresh().key;
   CHECK(problem(held) == "certificate and key do not belong together");

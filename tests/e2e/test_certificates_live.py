@@ -181,7 +181,7 @@ def test_A9_ten_changes_of_authority_under_load_break_no_call(replicas):
         for _ in range(ROTATIONS):
             before = replicas.held()
             begun = time.monotonic()
-            replicas.put(renew="authority")
+            replicas.put(renew="ca")
             after = replicas.settled(before)
             assert after["ca.key"] != before["ca.key"]
             slowest = max(slowest, time.monotonic() - begun)
@@ -197,7 +197,7 @@ def test_A12_two_leaders_at_once_break_no_call(replicas):
     with load(replicas) as running:
         for _ in range(3):
             before = replicas.held()
-            replicas.put(renew="authority")
+            replicas.put(renew="ca")
             replicas.settled(before)
     replicas.end(second)
     assert running.failures == []
@@ -209,7 +209,7 @@ def test_A12_a_change_of_authority_goes_on_where_a_leader_stopped(replicas):
     leader = next(one for one in replicas.all if one.name == leader_name)
     before = replicas.held()
     with load(replicas) as running:
-        replicas.put(renew="authority")
+        replicas.put(renew="ca")
         replicas.until(lambda: "next-ca.crt" in replicas.held())
         replicas.end(leader)
         after = replicas.settled(before)
@@ -268,7 +268,7 @@ def test_A8_short_lives_are_renewed_in_time_and_an_expired_certificate_at_once(r
     for _ in range(2):
         replicas.add(**short)
     before = replicas.held()
-    replicas.put(renew="authority")  # from now on lives are short
+    replicas.put(renew="ca")  # from now on lives are short
     first = replicas.settled(before)
     leaves, authorities = {first["tls.crt"]}, {first["ca.key"]}
     with load(replicas) as running:

@@ -309,7 +309,7 @@ def test_B18_a_replica_that_never_read_a_policy_is_not_ready(live):
     lonely.launch()
     try:
         Cluster.until(lambda: "not ready: no policy has been read" in lonely.log())
-        assert "namespace office: holds no policy" in lonely.log()
+        assert "namespace office: contains no policy" in lonely.log()
         assert not lonely.ready()
         live.put("first", "kind: ImagePolicy\n", "office")
         Cluster.until(lambda: lonely.metric("belay_policy_reload_total", result="failure") >= 2)

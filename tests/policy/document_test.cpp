@@ -109,7 +109,7 @@ TEST_CASE("lines and columns hold with CRLF, a byte order mark and letters of se
   const Node umlaut = read_one("\xC3\xA4: [\xC3\xB6, x]\n");
   CHECK(place(umlaut.items[0].items[1]) == "1:10");  // columns count bytes
   CHECK(outcome("\xC3\xA4: @\n") ==
-        "1:5: a text cannot start with this character; put it in quotes");
+        "1:5: a value cannot start with this character; put it in quotes");
 }
 
 TEST_CASE("a stream of documents is read whole, empty ones are left out") {
@@ -133,8 +133,8 @@ TEST_CASE("JSON is read as it stands: tabs, escapes and surrogate pairs") {
           "d: \\ud83d\\ude00\n") ==
       "{\"a\":\"\xF0\x9F\x98\x80 \\\\\xF0\x9F\x98\x81\",\"b\":\"\\\\ud83d\\\\ude00\","
       "\"c\":\"\\\\ud83d\\\\ude00\\n\",\"d\":\"\\\\ud83d\\\\ude00\"}");
-  CHECK(outcome("{\"a\":\"\\ud83d\"}") == "1:9: an escape of half a UTF-16 pair");
-  CHECK(outcome("{\"a\":\"\\\\ud83d\\ude00\"}") == "1:6: an escape of half a UTF-16 pair");
+  CHECK(outcome("{\"a\":\"\\ud83d\"}") == "1:9: half of a UTF-16 surrogate pair");
+  CHECK(outcome("{\"a\":\"\\\\ud83d\\ude00\"}") == "1:6: half of a UTF-16 surrogate pair");
   CHECK(json_of("a: \"\\x7F\\u0085\\u2028\\u2029\\uFFFF\"\n") ==
         "{\"a\":\"\\u007f\\u0085\\u2028\\u2029\\uffff\"}");
 }
@@ -158,9 +158,9 @@ TEST_CASE("a byte that belongs in no text is named with its place") {
 }
 
 TEST_CASE("what the YAML reader complains about carries its line and column") {
-  CHECK(outcome("a:\n\tb: 1\n") == "2:1: a tab cannot indent; write spaces");
+  CHECK(outcome("a:\n\tb: 1\n") == "2:1: tabs cannot indent; use spaces");
   CHECK(outcome("a: b: c\n").starts_with("1:5: "));
-  CHECK(outcome("a: [1\n") == R"(2:1: the list wants "," or "]" here; the list begins in line 1)");
+  CHECK(outcome("a: [1\n") == R"(2:1: expected "," or "]" in the list; the list begins at line 1)");
   CHECK(outcome("a: \"x\n") == "1:4: the quotes that open here are not closed");
   CHECK(outcome("a: 1\n  b: 2\n")
             .starts_with("2:4: a second \": \" in the line, or too many spaces"));
@@ -205,8 +205,8 @@ TEST_CASE("keys that stand twice are taken down with their paths where a reader 
 }
 
 TEST_CASE("keys that are no text are refused") {
-  CHECK(outcome("? [a]\n: 1\n") == "1:3: a key must be a text");
-  CHECK(outcome("? \n: 1\n").find("a key without a text") != std::string::npos);
+  CHECK(outcome("? [a]\n: 1\n") == "1:3: a key must be a string");
+  CHECK(outcome("? \n: 1\n").find("an empty key") != std::string::npos);
   CHECK(outcome("~: 1\n") == "ok");
 }
 
@@ -245,8 +245,8 @@ TEST_CASE("merge keys give what is not given, earlier mappings first") {
         R"({"a":{"x":1,"w":1},"b":{"w":2,"z":2},"c":{"x":0,"w":1,"z":2}})");
   CHECK(json_of("a: &a {x: 1}\nb: {<<: *a}\n") == R"({"a":{"x":1},"b":{"x":1}})");
   CHECK(json_of("{\"<<\": 1}") == R"({"<<":1})");  // quoted, it is a key like any other
-  CHECK(outcome("<<: 1\n") == "1:1: << merges mappings only");
-  CHECK(outcome("<<: [1]\n") == "1:1: << merges mappings only");
+  CHECK(outcome("<<: 1\n") == "1:1: << can merge only mappings");
+  CHECK(outcome("<<: [1]\n") == "1:1: << can merge only mappings");
   CHECK(outcome("<<: {a: 1}\n<<: {b: 1}\n") == "2:1: duplicate key \"<<\"");
 }
 

@@ -161,7 +161,7 @@ TEST_CASE("what is attached to an old image today does not make it young") {
     settings.sources = sources;
     CHECK(lacks(settings, image({"", {}, {}, "2020-01-01T00:00:00Z"}, today)).size() == 1);
     CHECK(lacks(settings, image({"", {}, {}, ""}, today)) ==
-          Texts{"does not say when it was created. Rebuild the image: it may be at most 30 days "
+          Texts{"has no creation date. Rebuild the image: it may be at most 30 days "
                 "old"});
   }
 }
@@ -169,10 +169,9 @@ TEST_CASE("what is attached to an old image today does not make it young") {
 TEST_CASE("an image that says it comes from the future is not young for ever") {
   const auto settings = no_older_than(1h);
   CHECK(lacks(settings, image({"", {}, {}, "2026-06-15T23:59:59Z"})).empty());  // a clock ahead
-  CHECK(
-      lacks(settings, image({"", {}, {}, "2026-06-16T00:00:01Z"})) ==
-      Texts{"says it was created on 2026-06-16, which is in the future. Rebuild the image: it may "
-            "be at most 60 minutes old"});
+  CHECK(lacks(settings, image({"", {}, {}, "2026-06-16T00:00:01Z"})) ==
+        Texts{"has the creation date 2026-06-16, which is in the future. Rebuild the image: it may "
+              "be at most 60 minutes old"});
   // Nor is one where nobody says what time it is now.
   CHECK(lacks(settings, image({"", {}, {}, "2026-06-15T00:00:00Z"}), {}).size() == 1);
 }
@@ -200,7 +199,7 @@ TEST_CASE("hostile values and platforms are cut, quoted and escaped") {
   auto aged = no_older_than(1h);
   const Texts age = lacks(aged, image({"", {{kCreated, evil}}, {}, "2026-06-15T00:00:00Z"}));
   REQUIRE(age.size() == 1);
-  CHECK(age[0].starts_with("says it was created at \"x   allowed"));
+  CHECK(age[0].starts_with("has the creation date \"x   allowed"));
   CHECK(age[0].size() < 250);
 }
 

@@ -184,17 +184,18 @@ TEST_CASE("every kind of mistake is named with line, column, path and a way out"
     std::string_view error;  ///< the only one
   };
   const std::vector<Row> rows = {
-      {"", "p:1:1: holds no policy"},
-      {"# nothing\n", "p:1:1: holds no policy"},
+      {"", "p:1:1: contains no policy"},
+      {"# nothing\n", "p:1:1: contains no policy"},
       {"- a\n", "p:1:1: a policy is a mapping with apiVersion, kind, metadata, spec"},
-      {with_spec("  {}\n---\na: 1\n"), "p:9:1: a second document; a policy is a text of its own"},
-      {with_spec("\tx: 1\n"), "p:7:1: a tab cannot indent; write spaces"},
+      {with_spec("  {}\n---\na: 1\n"),
+       "p:9:1: a second document; write each policy in its own file or key"},
+      {with_spec("\tx: 1\n"), "p:7:1: tabs cannot indent; use spaces"},
       {with_spec("  mode: audit\n  mode: warn\n"),
        "p:8:3: spec.mode: duplicate key \"mode\", first 1 line above"},
       {"kind: ImagePolicy\nmetadata: {name: p}\nspec: {}\n",
        "p:1:1: lacks the key \"apiVersion\": Version of the format"},
       {"apiVersion: belay.dev/v1\nkind: ImagePolicy\nmetadata: {name: p}\nspec: {}\n",
-       "p:1:13: apiVersion: must be belay.dev/v1alpha1, not the text \"belay.dev/v1\""},
+       "p:1:13: apiVersion: must be belay.dev/v1alpha1, not the string \"belay.dev/v1\""},
       {"apiVersion: belay.dev/v1alpha1\nkind: [x]\nmetadata: {name: p}\nspec: {}\n",
        "p:2:7: kind: must be ImagePolicy, not a list"},
       {"apiVersion: belay.dev/v1alpha1\nkind: ImagePolicy\nmetadata: {}\nspec: {}\n",
@@ -208,34 +209,37 @@ TEST_CASE("every kind of mistake is named with line, column, path and a way out"
        "{}\n",
        "p:3:21: metadata.labels: unknown key; known here: name"},
       {"apiVersion: belay.dev/v1alpha1\nkind: ImagePolicy\nmetadata: {name: 12}\nspec: {}\n",
-       "p:3:18: metadata.name: must be a text, not the number 12; write it in quotes: \"12\""},
+       "p:3:18: metadata.name: must be a string, not the number 12; write it in quotes: \"12\""},
       {"apiVersion: belay.dev/v1alpha1\nkind: ImagePolicy\nmetadata: {name: p}\nspec:\n",
        "p:4:5: spec: is empty; write spec: {}"},
       {with_spec("  mode: enforced\n"),
-       "p:7:9: spec.mode: must be one of enforce, warn, audit, not the text \"enforced\"; did you "
+       "p:7:9: spec.mode: must be one of enforce, warn, audit, not the string \"enforced\"; did "
+       "you "
        "mean \"enforce\"?"},
       {with_spec("  mode: on\n"),
        "p:7:9: spec.mode: must be one of enforce, warn, audit, not the boolean on"},
       {with_spec("  description: ''\n"), "p:7:16: spec.description: is empty"},
       {with_spec("  description:\n"),
-       "p:7:14: spec.description: is empty; write a text, or leave the key out"},
+       "p:7:14: spec.description: is empty; write a string, or leave the key out"},
       {with_spec("  description: {a: b}\n"),
-       "p:7:16: spec.description: must be a text, not a mapping"},
+       "p:7:16: spec.description: must be a string, not a mapping"},
       {with_spec("  helpUrl: ftp://x\n"),
        "p:7:12: spec.helpUrl: \"ftp://x\" is not an http or https URL, such as "
        "https://platform.example/images"},
       {with_spec("  helpUrl: https:///x\n"),
        "p:7:12: spec.helpUrl: \"https:///x\" is not an http or https URL, such as "
        "https://platform.example/images"},
-      {with_spec("  match: all\n"), "p:7:10: spec.match: must be a mapping, not the text \"all\""},
+      {with_spec("  match: all\n"),
+       "p:7:10: spec.match: must be a mapping, not the string \"all\""},
       {with_spec("  match: {namespaces: []}\n"),
        "p:7:23: spec.match.namespaces: is an empty list; give an entry, or leave the key out"},
       {with_spec("  match: {namespaces: shop}\n"),
-       "p:7:23: spec.match.namespaces: must be a list, not the text \"shop\"; write [shop]"},
+       "p:7:23: spec.match.namespaces: must be a list, not the string \"shop\"; write [shop]"},
       {with_spec("  match: {namespaces: {a: b}}\n"),
        "p:7:23: spec.match.namespaces: must be a list, not a mapping"},
       {with_spec("  match: {namespaces: [a, yes]}\n"),
-       "p:7:27: spec.match.namespaces[1]: must be a text, not the boolean yes; write it in quotes: "
+       "p:7:27: spec.match.namespaces[1]: must be a string, not the boolean yes; write it in "
+       "quotes: "
        "\"yes\""},
       {with_spec("  match: {namespaces: ['!']}\n"),
        "p:7:24: spec.match.namespaces[0]: \"!\" excludes nothing; a glob must follow \"!\""},
@@ -260,7 +264,7 @@ TEST_CASE("every kind of mistake is named with line, column, path and a way out"
                  "[b]}]}}\n"),
        "p:7:69: spec.match.namespaceSelector.matchExpressions[0].operator: must be one of In, "
        "NotIn, "
-       "Exists, DoesNotExist, not the text \"in\"; did you mean \"In\"?"},
+       "Exists, DoesNotExist, not the string \"in\"; did you mean \"In\"?"},
       {with_spec("  match: {namespaceSelector: {matchExpressions: []}}\n"),
        "p:7:49: spec.match.namespaceSelector.matchExpressions: is an empty list; give an entry, or "
        "leave the key out"},
@@ -275,7 +279,7 @@ TEST_CASE("every kind of mistake is named with line, column, path and a way out"
       {with_rules("    mutable-tag: {}\n"),
        "p:8:5: spec.rules.mutable-tag: unknown key; did you mean \"mutableTag\"?"},
       {with_rules("    mutableTag: {allowWithDigest: maybe}\n"),
-       "p:8:35: spec.rules.mutableTag.allowWithDigest: must be true or false, not the text "
+       "p:8:35: spec.rules.mutableTag.allowWithDigest: must be true or false, not the string "
        "\"maybe\""},
       {with_rules("    mutableTag: {tags: ['a b']}\n"),
        "p:8:25: spec.rules.mutableTag.tags[0]: \"a b\" can match no tag: tags have only "
@@ -322,9 +326,10 @@ TEST_CASE("every kind of mistake is named with line, column, path and a way out"
        "or attached"},
       {with_rules("    imageLabels: {labels: {a: {}}, maxAge: ninety}\n"),
        "p:8:44: spec.rules.imageLabels"
-       ".maxAge: \"ninety\" is not a duration; write a number and d, h, m or s, such as 90d"},
+       ".maxAge: \"ninety\" is not a duration: write 90d, 12h, 30m or 60s"},
       {with_rules("    imageLabels: {labels: {a: {}}, maxAge: 90}\n"),
-       "p:8:44: spec.rules.imageLabels.maxAge: must be a text, not the number 90; write its unit: "
+       "p:8:44: spec.rules.imageLabels.maxAge: must be a string, not the number 90; write its "
+       "unit: "
        "90d, 90h or 90m"},
       {with_rules("    imageLabels: {labels: {a: {}}, maxAge: 0d}\n"),
        "p:8:44: spec.rules.imageLabels.maxAge: \"0d\" is not a duration; write a number and d, h, "
@@ -356,7 +361,7 @@ TEST_CASE("every kind of mistake is named with line, column, path and a way out"
        "h, m "
        "or s, such as 90d"},
       {with_rules("    imageLabels: {labels: {a: {}}, sources: config}\n"),
-       "p:8:45: spec.rules.imageLabels.sources: must be a list, not the text \"config\"; write "
+       "p:8:45: spec.rules.imageLabels.sources: must be a list, not the string \"config\"; write "
        "[config]"},
       {with_rules("    imageLabels: {labels: {a: {}}, sources: []}\n"),
        "p:8:45: spec.rules.imageLabels.sources: is an empty list; give an entry, or leave the key "
@@ -372,22 +377,23 @@ TEST_CASE("every kind of mistake is named with line, column, path and a way out"
       {with_spec("  pin: {enabled: true, image: [docker.io/**]}\n"),
        "p:7:24: spec.pin.image: unknown key; did you mean \"images\"?"},
       {with_rules("    imageLabels: {labels: {a: {}}, platforms: some}\n"),
-       "p:8:47: spec.rules.imageLabels.platforms: must be one of all, any, not the text \"some\""},
+       "p:8:47: spec.rules.imageLabels.platforms: must be one of all, any, not the string "
+       "\"some\""},
       {with_rules("    tagMoved: {onRegistryError: warn}\n"),
-       "p:8:33: spec.rules.tagMoved.onRegistryError: must be one of allow, deny, not the text "
+       "p:8:33: spec.rules.tagMoved.onRegistryError: must be one of allow, deny, not the string "
        "\"warn\""},
       {with_rules("    namespaceEnvironment: {breakGlassGroups: []}\n"),
        "p:8:46: spec.rules.namespaceEnvironment.breakGlassGroups: is an empty list; give an entry, "
        "or leave the "
        "key out"},
       {with_spec("  pin: {enabled: yes please}\n"),
-       "p:7:18: spec.pin.enabled: must be true or false, not the text \"yes please\""},
+       "p:7:18: spec.pin.enabled: must be true or false, not the string \"yes please\""},
       {with_spec("  pin: {onRegistryError: refuse}\n"),
-       "p:7:26: spec.pin.onRegistryError: must be one of allow, deny, not the text \"refuse\""},
+       "p:7:26: spec.pin.onRegistryError: must be one of allow, deny, not the string \"refuse\""},
       {with_spec("  exemptions: []\n"),
        "p:7:15: spec.exemptions: is an empty list; give an entry, or leave the key out"},
       {with_spec("  exemptions: [x]\n"),
-       "p:7:16: spec.exemptions[0]: must be a mapping, not the text \"x\""},
+       "p:7:16: spec.exemptions[0]: must be a mapping, not the string \"x\""},
       {with_spec("  exemptions: [{images: [docker.io/x]}]\n"),
        "p:7:16: spec.exemptions[0]: lacks the key \"reason\": Why the exemption exists"},
       {with_spec("  exemptions: [{reason: x}]\n"),
@@ -403,10 +409,10 @@ TEST_CASE("every kind of mistake is named with line, column, path and a way out"
        "as "
        "2026-12-31"},
       {with_spec("  exemptions: [{images: [docker.io/x], reason: x, expires: 20261231}]\n"),
-       "p:7:60: spec.exemptions[0].expires: must be a text, not the number 20261231; write it in "
+       "p:7:60: spec.exemptions[0].expires: must be a string, not the number 20261231; write it in "
        "quotes: \"20261231\""},
       {with_spec("  placeholders: [~]\n"),
-       "p:7:18: spec.placeholders[0]: is empty; write a text, or leave the key out"},
+       "p:7:18: spec.placeholders[0]: is empty; write a string, or leave the key out"},
   };
   for (const auto& row : rows) {
     CAPTURE(row.text);
@@ -582,7 +588,8 @@ TEST_CASE("a policy holds so many regular expressions, and no more are compiled"
   REQUIRE(refused.error().size() == 1);
   CHECK(refused.error()[0].path == "spec.rules.tagFormat.anyOf[510]");
   CHECK(refused.error()[0].message ==
-        "is one regular expression too many: a policy, and all policies of a ConfigMap together, "
+        "is over the limit of regular expressions: a policy, and all policies of a ConfigMap "
+        "together, "
         "have at most 256");
   PolicyBudget left{.expressions = 3};
   CHECK(read_policy(with(2), {}, &left).has_value());

@@ -56,11 +56,11 @@ TEST_CASE("image-reference is on in every policy and says where a text stops mak
       {"https://registry.corp/shop/web:v1",
        R"("https://registry.corp/shop/web:v1" is not an image reference: it starts with a URL )"
        R"(scheme, which references don't have. )"
-       R"(Leave the scheme out: registry.corp/shop/web:v1)"},
+       R"(Remove the scheme: registry.corp/shop/web:v1)"},
       {"https://registry.corp/shop/Web",
        R"("https://registry.corp/shop/Web" is not an image reference: it starts with a URL )"
        R"(scheme, which references don't have. )"
-       R"(Leave the scheme out, as in <repository>:<version>)"},
+       R"(Remove the scheme, as in <repository>:<version>)"},
       {"reg istry:x/web",
        R"("reg istry:x/web" is not an image reference: it has a space, tab or line break )"
        R"((from " istry:x/web" on). Remove the white space, as in )"
@@ -405,7 +405,7 @@ TEST_CASE("team-prefix: on chooses repository, tag or either") {
   CHECK(evaluated("shop/fe-web:v1").empty());
   CHECK(evaluated("shop/web:v1") ==
         Texts{at("team-prefix",
-                 R"("shop/web:v1" starts neither its repository nor its tag with fe-, the prefix )"
+                 R"("shop/web:v1" starts neither the repository nor the tag with fe-, the prefix )"
                  R"(of team "fe". Push it with the prefix fe-, as shop/fe-web:v1)")});
 }
 

@@ -102,12 +102,14 @@ TEST_CASE("image-labels evaluates all platforms, or wants one that has everythin
               at("has no label \"b\" on linux/amd64. Build the image with the label b=<value>")});
   settings(policy).platforms = Platforms::kAny;
   CHECK(Evaluator(policy).with_facts({facts_with(apart)}).lines(workload) ==
-        Texts{at("has no label \"b\" on linux/amd64, the platform that comes closest. Build the "
-                 "image with the label b=<value>")});
+        Texts{at(
+            "has no label \"b\" on linux/amd64, the platform with the fewest problems. Build the "
+            "image with the label b=<value>")});
   const ImageMetadata better{{platform("linux/amd64", {}), platform("linux/arm64", {"a"})}, {}};
   CHECK(Evaluator(policy).with_facts({facts_with(better)}).lines(workload) ==
-        Texts{at("has no label \"b\" on linux/arm64, the platform that comes closest. Build the "
-                 "image with the label b=<value>")});
+        Texts{at(
+            "has no label \"b\" on linux/arm64, the platform with the fewest problems. Build the "
+            "image with the label b=<value>")});
   const ImageMetadata one{{platform("linux/amd64", {"a", "b"}), platform("linux/arm64", {})}, {}};
   CHECK(Evaluator(policy).with_facts({facts_with(one)}).lines(workload).empty());
 }
@@ -128,9 +130,9 @@ TEST_CASE("image-labels knows an image's age by its label, else by its config") 
   const std::string fix = ". Rebuild the image: it may be at most 30 days old";
   CHECK(lines("2026-05-01T12:00:00Z", "2026-06-10T00:00:00Z") ==
         Texts{at("was created on 2026-05-01, 44 days ago" + fix)});
-  CHECK(lines("", "") == Texts{at("does not say when it was created" + fix)});
+  CHECK(lines("", "") == Texts{at("has no creation date" + fix)});
   CHECK(lines("yesterday", "") ==
-        Texts{at("says it was created at \"yesterday\", which is not an RFC 3339 time" + fix)});
+        Texts{at("has the creation date \"yesterday\", which is not an RFC 3339 time" + fix)});
 }
 
 TEST_CASE("what a registry could not tell is a finding, or a warning where the policy allows it") {

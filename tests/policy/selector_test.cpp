@@ -233,7 +233,7 @@ TEST_CASE("patterns that no reference can match are refused") {
   CHECK(problem("nginx") == "names no registry; write docker.io/library/nginx");
   CHECK(problem("istio/proxyv2") == "names no registry; write docker.io/istio/proxyv2");
   CHECK(problem("https://registry.corp") ==
-        "starts with a URL scheme, which references don't have");
+        "starts with a URL scheme, which image references do not have");
   CHECK(problem("/app") == "starts with \"/\"; it must start with a registry, such as docker.io");
   CHECK(problem("registry.corp/") ==
         "ends with \"/\"; leave it out, or end with \"/**\" for any depth");
@@ -294,7 +294,7 @@ TEST_CASE("label keys are qualified names") {
     CHECK(check_label_key(key).empty());
   }
   CHECK(check_label_key("") == "is empty");
-  CHECK(check_label_key("a/") == "has no name behind \"/\"");
+  CHECK(check_label_key("a/") == "has no name after \"/\"");
   CHECK(check_label_key("a/b/c") == "has more than one \"/\"");
   for (const std::string& prefix :
        {std::string(""), std::string("A"), std::string("a..b"), std::string("-a"),

@@ -36,9 +36,9 @@ std::string_view expected_type(Field field) {
     case Field::kDeletionTime:
     case Field::kServiceAccount:
     case Field::kPullSecretName:
-      return "a text";
+      return "a string";
     case Field::kLabel:
-      return "a text (quote it)";
+      return "a string (quote it)";
     case Field::kDryRun:
     case Field::kController:
       return "true or false";
@@ -179,7 +179,7 @@ bool ReviewSax::take_text(std::string_view value) {
       keep_pull_secret(node, value);
       return true;
     default:
-      return wrong_type("a text");
+      return wrong_type("a string");
   }
 }
 

@@ -232,7 +232,7 @@ class Policies::Impl {
     if (policies.empty() && report.problems.empty()) {
       report.problems.push_back({"namespace " + options_.own_namespace,
                                  {},
-                                 "holds no policy: no ConfigMap in it has the label " +
+                                 "contains no policy: no ConfigMap in it has the label " +
                                      std::string(kPolicyLabel) + "=true"});
     }
     if (!policies.empty()) {

@@ -98,7 +98,8 @@ ConfigMapPolicies read_policy_config_map(std::string_view namespace_name, std::s
     found.by_key.emplace(key, std::move(*read));
   }
   if (!any) {
-    found.problems.push_back({"data", {}, "holds no policy: no key ends in .yaml, .yml or .json"});
+    found.problems.push_back(
+        {"data", {}, "contains no policy: no key ends in .yaml, .yml or .json"});
   }
   return found;
 }

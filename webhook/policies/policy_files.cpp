@@ -177,7 +177,7 @@ void Loader::config_map(const std::string& file, const Node& root, std::string_v
     any = true;
     const std::string path = "data[" + key + "]";
     if (!value.is_text()) {
-      errors_.push_back({value.position, path, "must be a text; write | behind the key"});
+      errors_.push_back({value.position, path, "must be a string; write | behind the key"});
       continue;
     }
     const auto place = [&](PolicyError error) {
@@ -210,7 +210,7 @@ void Loader::config_map(const std::string& file, const Node& root, std::string_v
   }
   if (!any) {
     errors_.push_back({root.position, "data",
-                       "the ConfigMap holds no policy: no key ends in .yaml, .yml or .json"});
+                       "the ConfigMap contains no policy: no key ends in .yaml, .yml or .json"});
   }
 }
 

@@ -22,7 +22,7 @@
 namespace belay::webhook::policies {
 
 /// Message of a directory without policy files, and of a file without a document.
-inline constexpr std::string_view kNoPolicy = "holds no policy";
+inline constexpr std::string_view kNoPolicy = "contains no policy";
 
 struct PolicyProblem {
   std::string file;  ///< as given or found

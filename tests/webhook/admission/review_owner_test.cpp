@@ -134,13 +134,13 @@ TEST_CASE("what pinning looks at must have its type too") {
             "text"},
         Row{{{"deletionTimestamp", 1}},
             Json::object(),
-            "request.object.metadata.deletionTimestamp must be a text, not a number"},
+            "request.object.metadata.deletionTimestamp must be a string, not a number"},
         Row{Json::object(),
             {{"serviceAccountName", true}},
-            "request.object.spec.serviceAccountName must be a text, not true"},
+            "request.object.spec.serviceAccountName must be a string, not true"},
         Row{Json::object(),
             {{"imagePullSecrets", Json::array({{{"name", 5}}})}},
-            "request.object.spec.imagePullSecrets[0].name must be a text, not a number"}}) {
+            "request.object.spec.imagePullSecrets[0].name must be a string, not a number"}}) {
     const Reading r(test::review("", "Pod", pod_with(row.metadata, row.spec)));
     REQUIRE_FALSE(r.result.has_value());
     CHECK(r.result.error().message == row.message);

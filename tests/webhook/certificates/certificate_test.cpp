@@ -195,7 +195,7 @@ TEST_CASE("A9: a leader goes through the steps of a new authority by what it has
   CertificateLeader leader = fixture.leader();
   leader.look();
   const certs::Holding old = fixture.held();
-  fixture.api.objects[kSecret]["data"]["renew"] = policy::base64_encode("authority");
+  fixture.api.objects[kSecret]["data"]["renew"] = policy::base64_encode("ca");
   leader.look();
   const certs::Holding both = fixture.held();
   CHECK(both.certificate == old.certificate);
@@ -311,7 +311,7 @@ TEST_CASE("a replica takes each good pair, and keeps it when the Secret is gone 
   CHECK(events.size() == 3);
   CHECK(events.back().pair == nullptr);
   CHECK_FALSE(events.back().progress);
-  CHECK(events.back().message == "Secret belay-tls: the key: holds no PEM private key");
+  CHECK(events.back().message == "Secret belay-tls: the key: contains no PEM private key");
   follower.deleted(good);
   CHECK(store->current() == first);
   CHECK(events.back().message == "Secret belay-tls: the Secret was deleted");

@@ -268,9 +268,10 @@ TEST_CASE("B6: the template of a custom resource that is named is evaluated") {
 
 TEST_CASE("a field of another type is an error at its line") {
   CHECK(Checked("apiVersion: v1\nkind: Pod\nspec:\n  containers:\n    - name: a\n      image: 5\n")
-            .errors() == "app.yaml:6:14: spec.containers[0].image must be a text, not a number\n");
+            .errors() ==
+        "app.yaml:6:14: spec.containers[0].image must be a string, not a number\n");
   CHECK(Checked("apiVersion: v1\nkind: Pod\nmetadata:\n  labels: {environment: true}\n").errors() ==
-        "app.yaml:4:25: metadata.labels.environment must be a text (quote it), not true\n");
+        "app.yaml:4:25: metadata.labels.environment must be a string (quote it), not true\n");
 }
 
 TEST_CASE("a stream is split where a line starts with three hyphens and nowhere else") {

@@ -64,7 +64,7 @@ TEST_CASE("image: an error points at the byte and says what may have been meant"
         "  did you mean registry.corp/shop/web:V1?\n");
   CHECK(image({"https://reg.corp/a"}).out ==
         "https://reg.corp/a\n"
-        "  not a reference: it starts with a URL scheme, which references don't have\n"
+        "  not a reference: it starts with a URL scheme, which image references do not have\n"
         "  did you mean reg.corp/a?\n");
   CHECK(image({"nginx:1 "}).out.find("did you mean nginx:1?") != std::string::npos);
   CHECK(image({"nginx:"}).out.find("did you mean nginx?") != std::string::npos);

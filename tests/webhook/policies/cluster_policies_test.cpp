@@ -192,7 +192,7 @@ TEST_CASE("an empty list is reported: belay is not ready, and its log says why")
   CHECK(f.last().in_force == 0);
   REQUIRE(f.last().problems.size() == 1);
   CHECK(f.last().problems[0].format() ==
-        "namespace belay-system: holds no policy: no ConfigMap in it has the label "
+        "namespace belay-system: contains no policy: no ConfigMap in it has the label "
         "belay.dev/policy=true");
 }
 

@@ -88,7 +88,7 @@ TEST_CASE("a ConfigMap whose policy does not read is refused with every error an
   CHECK(created(
             config_map(kGood, {{"belay.dev/policy", "true"}}, "notes.txt"))["status"]["message"] ==
         "ConfigMap shop/checkout: 1 problem\n"
-        "  data: holds no policy: no key ends in .yaml, .yml or .json");
+        "  data: contains no policy: no key ends in .yaml, .yml or .json");
 }
 
 TEST_CASE("what no longer reads is refused where it changes, not where it stands already") {

@@ -75,7 +75,7 @@ TEST_CASE("of two policies of one name in a ConfigMap the second is a problem") 
 
 TEST_CASE("a ConfigMap without a policy is a problem") {
   CHECK(lines(read_policy_config_map("ns", "m", {{"notes.txt", "none"}})) ==
-        "data: holds no policy: no key ends in .yaml, .yml or .json\n");
+        "data: contains no policy: no key ends in .yaml, .yml or .json\n");
 }
 
 TEST_CASE("no more is read of a ConfigMap than Kubernetes keeps in one") {

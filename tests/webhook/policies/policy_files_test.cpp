@@ -83,13 +83,13 @@ TEST_CASE("what cannot be read is a problem of its file") {
   CHECK(loaded.by_file.empty());
   REQUIRE(loaded.problems.size() == 4);
   CHECK(loaded.problems[0].format().starts_with(folder.path("broken.yaml:2:1: ")));
-  CHECK(loaded.problems[1].format() == folder.path("empty.yaml:1:1: holds no policy"));
+  CHECK(loaded.problems[1].format() == folder.path("empty.yaml:1:1: contains no policy"));
   CHECK(loaded.problems[2].errors.size() == 4);
   CHECK(loaded.problems[3].format() == folder.path("gone.yaml: No such file or directory"));
 
   const Folder nothing;
   CHECK(problems_of(load_policies({nothing.path()}).problems) ==
-        nothing.path() + ": holds no policy: no *.yaml, *.yml or *.json in it\n");
+        nothing.path() + ": contains no policy: no *.yaml, *.yml or *.json in it\n");
   nothing.write("big.yaml", std::string((4U << 20U) + 1, '#'));
   CHECK(problems_of(load_policies({nothing.path("big.yaml")}).problems) ==
         nothing.path("big.yaml") + ": is larger than 4 MiB\n");
@@ -140,13 +140,13 @@ TEST_CASE("errors of policies in a ConfigMap point into the manifest") {
   CHECK(loaded.by_file.contains(file + " data[good.yaml]"));
   CHECK(problems_of(loaded.problems) ==
         file +
-            ":22:13: spec.mode: must be one of enforce, warn, audit, not the text \"enforced\"; "
+            ":22:13: spec.mode: must be one of enforce, warn, audit, not the string \"enforced\"; "
             "did you mean \"enforce\"?\n" +
             file +
             ":25:21: spec.rules.tagFormat.anyOf[0]: has unknown placeholder \"{verison}\"; did "
             "you mean \"{version}\"?\n" +
             file +
-            ":27:1: spec.mode: must be one of enforce, warn, audit, not the text \"x\" (at line "
+            ":27:1: spec.mode: must be one of enforce, warn, audit, not the string \"x\" (at line "
             "1, column 110 of data[folded.json])\n" +
             file + ":30:7: lacks the key \"apiVersion\": Version of the format\n" + file +
             ":30:7: lacks the key \"kind\": Kind of the document\n" + file +
@@ -174,9 +174,9 @@ TEST_CASE("ConfigMaps in a List, with several policies or with none") {
   CHECK(loaded.by_file.contains("l data[p.yaml] of second"));
 
   CHECK(problems_of(load_policy_text("m", map("x", "{p.txt: a}")).problems) ==
-        "m:1:1: data: the ConfigMap holds no policy: no key ends in .yaml, .yml or .json\n");
+        "m:1:1: data: the ConfigMap contains no policy: no key ends in .yaml, .yml or .json\n");
   CHECK(problems_of(load_policy_text("m", map("x", "{p.yaml: {a: b}}")).problems)
-            .find("data[p.yaml]: must be a text") != std::string::npos);
+            .find("data[p.yaml]: must be a string") != std::string::npos);
   CHECK(problems_of(load_policy_text("m", map("x", "{p.yaml: ''}")).problems)
             .find("data[p.yaml]: must hold one policy") != std::string::npos);
   CHECK(problems_of(load_policy_text("m", map("x", "{p.yaml: 'a: [b'}")).problems)

@@ -54,8 +54,9 @@ TEST_CASE("a status says what does not read, where, and what stays in force inst
       "invalid, not in force:\n"
       "data[c.yaml]:7:5: spec.rules: must be a list\n"
       "in force: test (revision 0123456789ab)");
-  CHECK(status_text({.in_force = {}, .kept = {}, .problems = {{"data", {}, "holds no policy"}}}) ==
-        "data: holds no policy");
+  CHECK(
+      status_text({.in_force = {}, .kept = {}, .problems = {{"data", {}, "contains no policy"}}}) ==
+      "data: contains no policy");
 }
 
 TEST_CASE("a status of very many or very long errors ends at whole lines and characters") {

@@ -184,7 +184,7 @@ TEST_CASE("a document of another kind is told from one of registries") {
   };
   const auto wrong =
       whole("apiVersion: belay.dev/v1alpha1\nkind: ImagePolicy\nregistries: [{host: a.corp}]\n");
-  CHECK(wrong == Strings{R"(r.yaml:2:7: kind: must be Registries, not the text "ImagePolicy")"});
+  CHECK(wrong == Strings{R"(r.yaml:2:7: kind: must be Registries, not the string "ImagePolicy")"});
   for (const auto* const text : {"", "- host: a.corp", "{}", "---\na: b\n---\nc: d\n"}) {
     CAPTURE(text);
     CHECK_FALSE(whole(text).empty());
