@@ -46,7 +46,7 @@ cluster:          ## a Kubernetes node on this machine, with belay; then plain k
 	@scripts/setup node
 	@tests/cluster/node.py belay
 
-bench:            ## belay beside nginx, a Go stand-in and kubeconform, as a table of ratios
+bench:            ## belay compared with nginx, a Go program and kubeconform, as a table of ratios
 	@scripts/setup build test bench
 	@cmake --preset release --log-level=WARNING -DBELAY_TESTS=ON -DBELAY_BENCH=ON >/dev/null
 	@cmake --build --preset release -j $(JOBS) --target belay

@@ -23,7 +23,7 @@ struct Facts {
   /// The namespace's labels, or nullptr where they are not known: a verdict that needs them is then
   /// "undecided".
   const NamespaceFacts* ns = nullptr;
-  /// Why `ns` is nullptr, as a clause: "the API server did not answer in time"; "" where nobody
+  /// Why `ns` is nullptr, as a clause: "the API server did not respond in time"; "" where nobody
   /// asked.
   std::string_view ns_problem = {};
   /// What was learned of each image, by its index in Workload::pod.images; empty where nobody

@@ -48,7 +48,7 @@ struct ImageFacts {
   /// What the tag points to now; of a reference with a digest, that digest.
   std::string digest;
   /// Why something that was asked for is not known, as a clause for people without any address or
-  /// text of the registry's: "registry.corp:5000 did not answer in time"; "" where all is known.
+  /// text of the registry's: "registry.corp:5000 did not respond in time"; "" where all is known.
   std::string problem;
   std::shared_ptr<const ImageMetadata> metadata;
   std::optional<TagRecord> first_seen;  ///< nullopt where the tag is new, if record_known

@@ -48,7 +48,7 @@ class Case:
 
 def read(path):
     if not path.is_file():
-        sys.exit(f"no test ran: {path} is missing; build/logs has what was said instead")
+        sys.exit(f"no test ran: {path} is missing; build/logs has the output")
     return [Case(element) for element in xml.etree.ElementTree.parse(path).getroot().iter("testcase")]
 
 

@@ -1,4 +1,4 @@
-"""belay beside nginx, a Go stand-in and kubeconform: the figures of README.md, as a table.
+"""belay compared with nginx, a Go program and kubeconform: the figures of README.md, as a table.
 
 usage: side_by_side.py [--program P] [--rounds N] [--seconds S] [--json FILE] [--quick]
 

@@ -58,7 +58,7 @@ TEST_CASE("nothing held and nothing trusted gives a certificate at once") {
   CHECK(first.holding.next_authority.empty());
   CHECK(first.waiting.empty());
   CHECK(first.reason ==
-        "a new CA was created, because there was no authority; a certificate was issued, "
+        "a new CA was created, because there was none; a certificate was issued, "
         "because the CA is new");
 }
 

@@ -155,7 +155,7 @@ def test_a_tag_that_is_cleared_is_forgotten_by_every_replica_and_written_back_by
         two.knows(tag)
     done = tags(control_plane.kubeconfig, "clear", f"{WEB}:v1", f"{WEB}:v9")
     assert (done.returncode, done.stdout) == (0, f"forgot {WEB}:v1 {OLD} (first seen {at(1)})\n")
-    assert done.stderr == f"nothing is remembered of {WEB}:v9\n"
+    assert done.stderr == f"no record of {WEB}:v9\n"
     for replica in replicas:
         replica.knows("v1", None)
     for number in range(10):  # both go on writing into the same ConfigMap

@@ -44,7 +44,7 @@ def test_a_tag_that_was_pushed_over_is_told_and_stays_pinned(belay, registry, li
     registries = listed({HOST: registry.address})
     checked = belay("pin", "--check", "--registries", registries, "-f", "pod.yaml")
     assert checked.returncode == 0
-    assert f"keeps its digest; its tag points to {new} now" in checked.stdout
+    assert f"keeps its digest; its tag now points to {new}" in checked.stdout
     assert belay("pin", "--registries", registries, "-f", "pod.yaml").stdout == text
 
 

@@ -151,7 +151,7 @@ TEST_CASE("a byte that belongs in no text is named with its place") {
   CHECK(outcome("a: \xE2\x82\xAC") == "ok");
   CHECK(outcome("a: b\x1B[2J") == "1:5: a control character (U+001B)");
   CHECK(outcome("a: b\xC2\x9B") == "1:5: a control character (U+009B)");
-  CHECK(outcome("a: b\xEF\xBF\xBF") == "1:5: no character (U+FFFF)");
+  CHECK(outcome("a: b\xEF\xBF\xBF") == "1:5: an invalid character (U+FFFF)");
   CHECK(outcome("a: b\xC2\x85") == "ok");  // a line break
   CHECK(outcome("\xFF\xFE"
                 "a") == "1:1: is UTF-16, not UTF-8; save it as UTF-8");

@@ -130,8 +130,8 @@ TEST_CASE("platforms any: one platform must have everything, age included") {
   const PlatformMetadata good{"linux/riscv64", {{"a", "x"}}, {}, today};
   CHECK(lacks(settings, {{nothing, labelled, young, good}, {}}).empty());
   CHECK(lacks(settings, {{nothing, labelled, young}, {}}) ==
-        Texts{"was created on 2020-01-01, 2357 days ago on linux/arm64, the platform that comes "
-              "closest. Rebuild the image: it may be at most 2 days old"});
+        Texts{"was created on 2020-01-01, 2357 days ago on linux/arm64, the platform with the "
+              "fewest problems. Rebuild the image: it may be at most 2 days old"});
   // An image without index has no platform to name.
   CHECK(lacks(settings, {{{"", {}, {}, today}}, {}}) ==
         Texts{"has no label \"a\". Build the image with the label a=<value>"});

@@ -207,7 +207,7 @@ TEST_CASE("every kind of mistake is named with line, column, path and a way out"
        "\".\", such as production"},
       {"apiVersion: belay.dev/v1alpha1\nkind: ImagePolicy\nmetadata: {name: p, labels: {}}\nspec: "
        "{}\n",
-       "p:3:21: metadata.labels: unknown key; known here: name"},
+       "p:3:21: metadata.labels: unknown key; known keys: name"},
       {"apiVersion: belay.dev/v1alpha1\nkind: ImagePolicy\nmetadata: {name: 12}\nspec: {}\n",
        "p:3:18: metadata.name: must be a string, not the number 12; write it in quotes: \"12\""},
       {"apiVersion: belay.dev/v1alpha1\nkind: ImagePolicy\nmetadata: {name: p}\nspec:\n",
@@ -332,34 +332,26 @@ TEST_CASE("every kind of mistake is named with line, column, path and a way out"
        "unit: "
        "90d, 90h or 90m"},
       {with_rules("    imageLabels: {labels: {a: {}}, maxAge: 0d}\n"),
-       "p:8:44: spec.rules.imageLabels.maxAge: \"0d\" is not a duration; write a number and d, h, "
-       "m "
-       "or s, such as 90d"},
+       "p:8:44: spec.rules.imageLabels.maxAge: \"0d\" is not a duration: write 90d, 12h, 30m or "
+       "60s"},
       {with_rules("    imageLabels: {labels: {a: {}}, maxAge: 90w}\n"),
-       "p:8:44: spec.rules.imageLabels.maxAge: \"90w\" is not a duration; write a number and d, h, "
-       "m "
-       "or s, such as 90d"},
+       "p:8:44: spec.rules.imageLabels.maxAge: \"90w\" is not a duration: write 90d, 12h, 30m or "
+       "60s"},
       {with_rules("    imageLabels: {labels: {a: {}}, maxAge: d}\n"),
-       "p:8:44: spec.rules.imageLabels.maxAge: \"d\" is not a duration; write a number and d, h, m "
-       "or s, such as 90d"},
+       "p:8:44: spec.rules.imageLabels.maxAge: \"d\" is not a duration: write 90d, 12h, 30m or "
+       "60s"},
       {with_rules("    imageLabels: {labels: {a: {}}, maxAge: -1d}\n"),
-       "p:8:44: spec.rules.imageLabels.maxAge: \"-1d\" is not a duration; write a number and d, h, "
-       "m "
-       "or s, such as 90d"},
+       "p:8:44: spec.rules.imageLabels.maxAge: \"-1d\" is not a duration: write 90d, 12h, 30m or "
+       "60s"},
       {with_rules("    imageLabels: {labels: {a: {}}, maxAge: 99999999999999999999d}\n"),
-       "p:8:44: spec.rules.imageLabels.maxAge: \"99999999999999999999d\" is not a duration; write "
-       "a "
-       "number and d, h, m "
-       "or s, such as 90d"},
+       "p:8:44: spec.rules.imageLabels.maxAge: \"99999999999999999999d\" is not a duration: write "
+       "90d, 12h, 30m or 60s"},
       {with_rules("    imageLabels: {labels: {a: {}}, maxAge: 36526d}\n"),
-       "p:8:44: spec.rules.imageLabels.maxAge: \"36526d\" is not a duration; write a number and d, "
-       "h, "
-       "m "
-       "or s, such as 90d"},
+       "p:8:44: spec.rules.imageLabels.maxAge: \"36526d\" is not a duration: write 90d, 12h, 30m "
+       "or 60s"},
       {with_rules("    imageLabels: {labels: {a: {}}, maxAge: 1.5h}\n"),
-       "p:8:44: spec.rules.imageLabels.maxAge: \"1.5h\" is not a duration; write a number and d, "
-       "h, m "
-       "or s, such as 90d"},
+       "p:8:44: spec.rules.imageLabels.maxAge: \"1.5h\" is not a duration: write 90d, 12h, 30m or "
+       "60s"},
       {with_rules("    imageLabels: {labels: {a: {}}, sources: config}\n"),
        "p:8:45: spec.rules.imageLabels.sources: must be a list, not the string \"config\"; write "
        "[config]"},
@@ -370,7 +362,7 @@ TEST_CASE("every kind of mistake is named with line, column, path and a way out"
        "p:8:45: spec.rules.imageLabels.images[0]: \"shop/web\" names no registry; write "
        "docker.io/shop/web"},
       {with_rules("    tagMoved: {sources: [config]}\n"),
-       "p:8:16: spec.rules.tagMoved.sources: unknown key; known here: mode, images, "
+       "p:8:16: spec.rules.tagMoved.sources: unknown key; known keys: mode, images, "
        "onRegistryError"},
       {with_rules("    tagmoved: {}\n"),
        "p:8:5: spec.rules.tagmoved: unknown key; did you mean \"tagMoved\"?"},
@@ -610,8 +602,8 @@ TEST_CASE("a policy holds so many templates of tags") {
   const auto refused = read_policy(with(kMaxTemplates + 1), {});
   REQUIRE_FALSE(refused.has_value());
   CHECK(refused.error()[0].format("p") ==
-        "p:1008:9: spec.rules.tagFormat.anyOf[1000]: is one template too many: a policy has at "
-        "most 1000");
+        "p:1008:9: spec.rules.tagFormat.anyOf[1000]: is over the limit of templates: a policy has "
+        "at most 1000");
 }
 
 TEST_CASE("reading long lists takes time in proportion to their length") {

@@ -99,7 +99,7 @@ TEST_CASE("environment-namespace keeps protected environments out of namespaces 
   Policy policy = policy_with({kEnvironmentNamespace});
   CHECK(Evaluator(policy).lines(in_environment("prod")) ==
         Texts{"environment-namespace  spec.template.metadata.labels.environment: \"prod\" needs a "
-              "namespace of its own environment, and namespace \"shop\" has none. Set "
+              "namespace with the same environment, but namespace \"shop\" has none. Set "
               "environment: dev or test, or deploy to a namespace for prod"});
   CHECK(Evaluator(policy).lines(in_environment("dev")).empty());
   policy.rules.environment_namespace->protected_environments = {"dev"};
@@ -124,8 +124,8 @@ TEST_CASE("environment-namespace: a namespace whose label and name differ is a f
   const Evaluator dev(policy, {{"environment", "dev"}});
   CHECK(dev.lines(in_environment("dev")) ==
         Texts{"environment-namespace  metadata.namespace: namespace \"shop\" has environment "
-              "\"dev\" by its label and \"prod\" by its name. Have the namespace's label match its "
-              "name"});
+              "\"dev\" by its label and \"prod\" by its name. Set the namespace's label to match "
+              "its name"});
   // A name that fits several environments contradicts none of them.
   CHECK(Evaluator(policy, {{"environment", "test"}}).lines(in_environment("test")).empty());
   CHECK(dev.decision(in_environment("dev").update()) == Decision::kAllowed);

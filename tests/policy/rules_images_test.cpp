@@ -415,8 +415,8 @@ TEST_CASE("team-prefix: requireTeam makes a namespace without team a finding") {
   const Evaluator evaluator(policy);
   WorkloadBuilder workload = deployment().container("shop/web:v1").container("shop/api:v1", "api");
   CHECK(evaluator.lines(workload) ==
-        Texts{"team-prefix  metadata.namespace: namespace \"shop\" belongs to no team. Have the "
-              "namespace labelled team=<team>"});
+        Texts{"team-prefix  metadata.namespace: namespace \"shop\" belongs to no team. Label the "
+              "namespace with team=<team>"});
   CHECK(evaluator.decision(workload.update()) == Decision::kAllowed);
   CHECK(evaluator.decision(workload.image("api", "shop/api:v2")) == Decision::kDenied);
 }

@@ -140,15 +140,15 @@ TEST_CASE("what a registry could not tell is a finding, or a warning where the p
   const Workload workload = with_image("web:v1");
   Evaluator evaluator(policy);
   const std::string line =
-      at("could not be checked for its labels: registry.corp did not answer "
-         "in time. Try again in a moment; if that does not help, ask the admins of the cluster");
-  evaluator.with_facts({problem("registry.corp did not answer in time")});
+      at("could not be checked for its labels: registry.corp did not respond in time. Try again in "
+         "a moment; if that does not help, ask the admins of the cluster");
+  evaluator.with_facts({problem("registry.corp did not respond in time")});
   CHECK(evaluator.lines(workload) == Texts{line});
   CHECK(evaluator.decision(workload) == Decision::kDenied);
 
   settings(policy).on_registry_error = OnRegistryError::kAllow;
   Evaluator lenient(policy);
-  lenient.with_facts({problem("registry.corp did not answer in time")});
+  lenient.with_facts({problem("registry.corp did not respond in time")});
   CHECK(lenient.lines(workload) == Texts{line});
   CHECK(lenient.decision(workload) == Decision::kAllowed);
 }
@@ -216,7 +216,7 @@ TEST_CASE("an image that names neither tag nor digest does not slip past what re
     CHECK(labels.decision(workload) == Decision::kDenied);
     CHECK(labels.lines(workload) ==
           Texts{"image-labels  spec.template.spec.containers[0].image (web): \"shop/web\" has "
-                "neither tag nor digest by which its labels could be looked up" +
+                "neither tag nor digest, so its labels cannot be looked up" +
                 fix});
     CHECK(moved.decision(workload) == Decision::kDenied);
     CHECK(moved.lines(workload) ==
@@ -243,7 +243,7 @@ TEST_CASE("a fact is used where it is known, whatever else could not be learned"
               "checked for its tag: the tag history could not be read. Try again in a moment; "
               "if that does not help, ask the admins of the cluster"});
   // … and labels that can't be read are no matter of it.
-  facts.problem = "registry.corp did not answer in time";
+  facts.problem = "registry.corp did not respond in time";
   facts.record_known = true;
   CHECK(Evaluator(moved).with_facts({facts}).lines(with_image("web:v1")).empty());
   facts.record_known = false;

@@ -86,7 +86,7 @@ class Admission::Impl {
     }
     if (endpoint == Endpoint::kValidatePolicy && !review.is_config_map) {
       return bad_request({ReadErrorCode::kKind,
-                          "/validate-policy answers about ConfigMaps only: send this kind to "
+                          "/validate-policy evaluates ConfigMaps only: send this kind to "
                           "/validate",
                           "request.kind"},
                          out);
@@ -96,7 +96,7 @@ class Admission::Impl {
     if (review.is_config_map && endpoint != Endpoint::kMutate) {
       if (!config_maps_) {
         return bad_request(
-            {ReadErrorCode::kKind, "ConfigMaps of policies are not read here", "request.kind"},
+            {ReadErrorCode::kKind, "policy ConfigMaps are not evaluated here", "request.kind"},
             out);
       }
       answer_policies(review);

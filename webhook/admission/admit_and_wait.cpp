@@ -24,7 +24,7 @@ Answer admit_and_wait(Admission& admission, ImageLookups* questions, Endpoint en
     images = asked->result();
   } else {
     for (auto& item : images.items) {
-      item.facts.problem = "too many images are asked about at once";
+      item.facts.problem = "too many image lookups are waiting";
     }
   }
   std::ranges::copy(as_it_came, body.begin());  // reading changed it

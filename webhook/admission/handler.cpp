@@ -86,7 +86,7 @@ class AdmissionHandler::Waiting final : public http::PendingResponse {
     if (images) {
       pending_.images = images->result();
     } else {
-      pending_.ns_problem = ready ? ns_problem : "the API server did not answer in time";
+      pending_.ns_problem = ready ? ns_problem : "the API server did not respond in time";
     }
     handler_.proceed(std::move(pending_), {body_.data(), body_.size() - 1}, response);
   }
@@ -215,7 +215,7 @@ bool AdmissionHandler::wait_for_namespace(Pending& pending, std::string_view ns,
       });
   if (!asked) {
     kept_ = later->take_body();
-    pending.ns_problem = "too many namespaces are asked about at once";
+    pending.ns_problem = "too many namespace lookups are waiting";
     return false;
   }
   response.body.clear();
@@ -232,9 +232,9 @@ bool AdmissionHandler::wait_for_images(Pending& pending, const ImageInquiry& wan
     for (ImageInquiry::Item& item : pending.images.items) item.facts.problem = problem;
     return false;
   };
-  if (questions_.images == nullptr) return give_up("no registry can be asked");
+  if (questions_.images == nullptr) return give_up("no registries are configured");
   const auto deadline = pending.images_until;
-  if (deadline <= Clock::now()) return give_up("no time was left to ask the registry");
+  if (deadline <= Clock::now()) return give_up("there was no time left to ask the registry");
   const auto later = std::make_shared<Waiting>(*this, deadline, pending, std::move(kept_));
   // Held weakly, or the two would hold each other.
   later->images =
@@ -243,7 +243,7 @@ bool AdmissionHandler::wait_for_images(Pending& pending, const ImageInquiry& wan
       });
   if (!later->images) {
     kept_ = later->take_body();
-    return give_up("too many images are asked about at once");
+    return give_up("too many image lookups are waiting");
   }
   response.body.clear();
   response.later = later;

@@ -13,8 +13,8 @@ namespace {
 
 using Item = ImageInquiry::Item;
 
-constexpr std::string_view kNoRegistries = "belay is not told of any registry (--registries)";
-constexpr std::string_view kChanged = "the policies changed meanwhile; try again";
+constexpr std::string_view kNoRegistries = "no registries are configured (--registries)";
+constexpr std::string_view kChanged = "the policies changed during the request; try again";
 
 Item* find(std::vector<Item>& items, std::string_view image) {
   const auto found = std::ranges::find(items, image, &Item::image);
@@ -79,7 +79,7 @@ void gather(ImageSource* source, const PullIdentity& identity, const policy::Wor
     }
     const auto reference = policy::parse_image_reference(image);
     if (!reference) {  // the rules ask about none that does not parse
-      known.problem = "it is no reference";
+      known.problem = "it is not an image reference";
     } else if (!source->known(identity, {*reference, need}, known)) {
       if (learned == nullptr) {
         want(image, need, wanted);
@@ -118,7 +118,7 @@ policy::ImageFacts not_in_time(const Item& item) {
   policy::ImageFacts facts;
   const auto reference = policy::parse_image_reference(item.image);
   facts.problem = (reference ? std::string(reference->host()) : "the registry");
-  facts.problem += " did not answer in time";
+  facts.problem += " did not respond in time";
   return facts;
 }
 

@@ -126,13 +126,13 @@ std::string check_patch(std::string patch, const policy::Workload& workload,
                         std::span<const ImageChange> changes) {
   std::vector<Step> steps;
   steps.reserve(2 * changes.size());
-  if (!read_steps(patch, steps)) return "the patch does not read back";
-  if (steps.size() != 2 * changes.size()) return "the patch has steps that nobody meant";
+  if (!read_steps(patch, steps)) return "the patch cannot be parsed";
+  if (steps.size() != 2 * changes.size()) return "the patch has unexpected steps";
   auto step = steps.begin();
   for (const ImageChange& change : changes) {
     const policy::ImageField& field = workload.pod.images.at(change.image);
     if (*step++ != Step{"test", change.pointer, field.image}) {
-      return "the patch does not test what stands there";
+      return "the patch does not test the current value";
     }
     if (step->op != "replace" || step->path != change.pointer) {
       return "the patch changes another field than the image";

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::string_view kReason = "pin";  ///< where denials of rules have their id
 constexpr std::string_view kFix =
-    "Try again in a moment, or write the digest behind the tag yourself";
+    "Try again in a moment, or write the digest after the tag yourself";
 constexpr std::size_t kMaxShownImage = 300;
 constexpr std::size_t kMaxShownName = 130;
 constexpr std::size_t kMaxLineBytes = 800;
@@ -50,7 +50,7 @@ const policy::ImageField& field_of(const policy::Workload& workload, const PinOu
   return workload.pod.images.at(outcome.image);
 }
 
-/// `"shop/web:v1" can't be pinned: registry.corp did not answer in time. Try again …`
+/// `"shop/web:v1" can't be pinned: registry.corp did not respond in time. Try again …`
 std::string cause_text(const policy::Workload& workload, const PinOutcome& outcome) {
   return "\"" + shown(field_of(workload, outcome).image, kMaxShownImage) +
          "\" can't be pinned to a digest: " + policy::escape(outcome.problem) + ". " +
@@ -171,7 +171,7 @@ void settle(const policy::Workload& workload, std::span<const policy::Pin> pins,
       outcome.reused = false;
       outcome.problem = told                     ? std::string_view(facts[pin.image].problem)
                         : outcome.digest.empty() ? "its digest is not known"
-                                                 : "the registry's answer is no digest";
+                                                 : "the registry's response is not a digest";
     }
     outcomes.push_back(std::move(outcome));
   }

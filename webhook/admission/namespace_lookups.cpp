@@ -30,7 +30,7 @@ void NamespaceLookups::answer(const std::string& name, Clock::time_point deadlin
   const auto left = std::chrono::floor<std::chrono::milliseconds>(deadline - Clock::now());
   std::string problem;
   if (left.count() <= 0) {
-    problem = "too many namespaces are asked about at once";
+    problem = "too many namespace lookups are waiting";
   } else {
     try {
       if (auto asked = asker_.ask(name, left); !asked) problem = std::move(asked.error());

@@ -39,7 +39,7 @@ enum class ReadErrorCode : std::uint8_t {
   kSyntax,         ///< no JSON
   kDepth,          ///< nested deeper than 64
   kDuplicateKey,   ///< the same key twice in one object
-  kEncoding,       ///< a string that is used is no UTF-8
+  kEncoding,       ///< a string that is used is not UTF-8
   kWrongType,      ///< a field that is used has another type
   kVersion,        ///< apiVersion is not admission.k8s.io/v1
   kKind,           ///< kind is not AdmissionReview

@@ -39,8 +39,8 @@ Failure missing(std::string_view field) {
 
 Failure syntax(std::string_view problem, std::size_t offset) {
   if (!problem.empty() && problem.back() == '.') problem.remove_suffix(1);
-  return fail(ReadErrorCode::kSyntax, "the body is no JSON: " + std::string(problem) + " at byte " +
-                                          std::to_string(offset));
+  return fail(ReadErrorCode::kSyntax, "the body is not JSON: " + std::string(problem) +
+                                          " at byte " + std::to_string(offset));
 }
 
 /// Where the text holds a control character that JSON takes nowhere as it is (RFC 8259, section 7)
@@ -167,7 +167,7 @@ class ReviewReader::Impl {
          {Text::kUid, Text::kRequestGroup, Text::kRequestVersion, Text::kRequestKind,
           Text::kResource, Text::kSubresource, Text::kNamespace, Text::kName, Text::kUser}) {
       if (!policy::is_utf8(sax_.text(text))) {
-        return fail(ReadErrorCode::kEncoding, "a text of the request is no UTF-8", "request");
+        return fail(ReadErrorCode::kEncoding, "a string in the request is not UTF-8", "request");
       }
     }
     return {};
@@ -207,7 +207,7 @@ class ReviewReader::Impl {
     workload.is_controlled = sax_.new_object().controlled;
     workload.is_being_deleted = sax_.new_object().being_deleted;
     if (!policy::is_utf8(workload.generate_name)) {
-      return fail(ReadErrorCode::kEncoding, "request.object.metadata.generateName is no UTF-8",
+      return fail(ReadErrorCode::kEncoding, "request.object.metadata.generateName is not UTF-8",
                   "request.object.metadata.generateName");
     }
     auto taken = take(sax_.new_object(), "request.object", place, workload.labels, workload.pod);
@@ -262,7 +262,8 @@ class ReviewReader::Impl {
     std::swap(data, object.data);
     if (!are_utf8(labels) || !are_utf8(data)) {
       return fail(ReadErrorCode::kEncoding,
-                  "a label or a text in " + std::string(name) + " is no UTF-8", std::string(name));
+                  "a label or a string in " + std::string(name) + " is not UTF-8",
+                  std::string(name));
     }
     return {};
   }
@@ -279,7 +280,7 @@ class ReviewReader::Impl {
     if (!are_utf8(labels) || !are_utf8(pod)) {
       return fail(
           ReadErrorCode::kEncoding,
-          "a label, an image or the name of a container in " + std::string(name) + " is no UTF-8",
+          "a label, an image or the name of a container in " + std::string(name) + " is not UTF-8",
           std::string(name));
     }
     return {};

@@ -22,7 +22,7 @@ std::string text_of(const json& object, const char* key) {
 std::expected<CaBundles, std::string> read_ca_bundles(std::string_view configuration_json) {
   const json configuration = json::parse(configuration_json, nullptr, false);
   if (!configuration.is_object() || !configuration.contains("metadata")) {
-    return std::unexpected("the API server's answer is no webhook configuration");
+    return std::unexpected("the API server's response is not a webhook configuration");
   }
   CaBundles result;
   result.resource_version = text_of(configuration.at("metadata"), "resourceVersion");

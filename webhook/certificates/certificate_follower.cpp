@@ -22,7 +22,7 @@ void CertificateFollower::replaced(std::vector<kube::Object> objects) {
   for (kube::Object& object : objects) {
     if (object.name == secret_) return this->changed(std::move(object));
   }
-  keep("there is no such Secret");
+  keep("the Secret does not exist");
   changed_();
 }
 

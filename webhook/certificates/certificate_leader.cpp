@@ -72,8 +72,7 @@ milliseconds CertificateLeader::look() {
   if (!published) {
     return was_first(published.error())
                ? kSoon
-               : failed("cannot publish the authorities in webhook configuration",
-                        published.error());
+               : failed("cannot publish the CA in webhook configuration", published.error());
   }
   if (plan->waiting != std::exchange(last_waiting_, plan->waiting) && !plan->waiting.empty()) {
     progress(plan->waiting);

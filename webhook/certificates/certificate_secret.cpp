@@ -41,7 +41,7 @@ certs::Holding holding_of(const kube::Object& secret) {
 std::expected<std::string, std::string> with_holding(std::string_view secret_json,
                                                      const certs::Holding& holding) {
   json secret = json::parse(secret_json, nullptr, false);
-  if (!secret.is_object()) return std::unexpected("the Secret is no JSON object");
+  if (!secret.is_object()) return std::unexpected("the Secret is not a JSON object");
   json& data = secret["data"];
   if (!data.is_object()) data = json::object();
   const auto type = secret.find("type");

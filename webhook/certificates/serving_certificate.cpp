@@ -78,16 +78,16 @@ std::expected<std::shared_ptr<const certs::KeyPair>, Error> checked_pair(
 /// Why an old leaf has to go; "" where it is good.
 std::string renewal_reason(const certs::KeyPair& leaf, const certs::CertificateFacts& authority,
                            const DirectoryOptions& options, TimePoint now) {
-  if (options.renew) return "renewal was asked for";
-  if (leaf.leaf().issuer != authority.subject) return "its authority changed";
+  if (options.renew) return "renewal was requested";
+  if (leaf.leaf().issuer != authority.subject) return "its CA changed";
   for (const std::string& name : options.names) {
     if (std::ranges::find(leaf.leaf().names, name) == leaf.leaf().names.end()) {
-      return fmt::format("it was not made for \"{}\"", name);
+      return fmt::format("it is not valid for the name \"{}\"", name);
     }
   }
   if (leaf.validity(now) == certs::Validity::kNotYet) return "it is not valid yet";
   if (leaf.validity(now) == certs::Validity::kExpired) return "it has expired";
-  if (now >= leaf.renew_at()) return "two thirds of its life are over";
+  if (now >= leaf.renew_at()) return "two thirds of its validity are over";
   return "";
 }
 
@@ -103,7 +103,7 @@ std::expected<PemPair, Error> ensure_authority(const std::string& directory, Tim
     const auto pair = checked_pair(*pem, certificate_file, key_file);
     if (!pair) return std::unexpected(pair.error());
     if (!(*pair)->leaf().is_ca) {
-      return std::unexpected(Error{fmt::format("{} is no CA certificate", certificate_file)});
+      return std::unexpected(Error{fmt::format("{} is not a CA certificate", certificate_file)});
     }
     if ((*pair)->validity(now) == certs::Validity::kValid && now < (*pair)->renew_at()) return pem;
   }
@@ -166,7 +166,7 @@ std::expected<DirectoryCertificates, Error> ensure_directory_certificates(
     if (pair) {
       if (wanted.names.empty()) wanted.names = (*pair)->leaf().names;
       result.reason = result.new_authority
-                          ? "its authority changed"
+                          ? "its CA changed"
                           : renewal_reason(**pair, authority_facts->front(), wanted, now);
       result.leaf = std::move(*pem);
       if (result.reason.empty()) return result;

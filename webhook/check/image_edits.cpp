@@ -238,7 +238,7 @@ std::expected<std::string, std::string> put_digests(std::string_view text,
     const auto after = policy::parse_image_reference(pinned);
     if (!before || before->has_digest() || !before->has_tag() || !after ||
         after->digest != edit.digest || !scalar.obstacle.empty() || scalar.text_end < copied) {
-      return fail(scalar, "the image can't have a digest put behind it");
+      return fail(scalar, "no digest can be written after this image");
     }
     out += text.substr(copied, scalar.text_end - copied);
     out += '@';
@@ -269,7 +269,7 @@ std::expected<std::string, std::string> put_digests(std::string_view text,
       same = same_but_for((*old_documents)[d].root, (*new_documents)[d].root, edited);
     }
   }
-  if (!same) return std::unexpected("the pinned text would not be the same manifests");
+  if (!same) return std::unexpected("the pinned file would have other changes than the digests");
   return out;
 }
 

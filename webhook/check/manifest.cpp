@@ -104,7 +104,7 @@ std::expected<std::vector<ManifestFile>, std::string> find_manifests(const std::
     }
     if (error) return std::unexpected(error.message());
   }
-  if (found.empty()) return std::unexpected("holds no .yaml, .yml or .json file");
+  if (found.empty()) return std::unexpected("contains no .yaml, .yml or .json file");
   std::ranges::sort(found, {}, &ManifestFile::path);
   return found;
 }

@@ -62,7 +62,7 @@ PinnedImage status_of(const ImageScalar& scalar) {
     out.problem = scalar.obstacle;
   } else if (chosen < scalar.uses.size()) {
     out.status = PinStatus::kShared;
-    out.problem = "is also used, through an anchor, where no policy wants it pinned";
+    out.problem = "is shared through an anchor with an image that no policy pins";
   } else {
     out.status = PinStatus::kUnpinned;
   }

@@ -30,7 +30,7 @@ bool ResolvedImages::known(const admission::PullIdentity& /*identity*/,
                            const admission::ImageFactRequest& question, policy::ImageFacts& facts) {
   const Item& item = want(question.reference, question.need);
   facts = item.facts;
-  if (item.is_open()) facts.problem = "it was not asked for yet";
+  if (item.is_open()) facts.problem = "it was not looked up yet";
   return true;
 }
 

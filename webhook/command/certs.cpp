@@ -28,19 +28,20 @@ int run_ensure(const CertsOptions& options, bool renew, Streams& streams) {
   std::error_code ignored;  // what can't be looked at is not there
   const fs::file_status directory = fs::status(options.directory, ignored);
   if (renew && !fs::is_directory(directory)) {
-    return fail_certs(streams,
-                      fmt::format("{} is no directory; create it with: belay certs create --dir {}",
-                                  options.directory, options.directory));
+    return fail_certs(
+        streams, fmt::format("{} is not a directory; create it with: belay certs create --dir {}",
+                             options.directory, options.directory));
   }
   if (fs::exists(directory) && !fs::is_directory(directory)) {
-    return fail_certs(streams, fmt::format("{} is no directory", options.directory));
+    return fail_certs(streams, fmt::format("{} is not a directory", options.directory));
   }
   // A directory that was named by mistake would get a CA that no cluster trusts.
   if (renew && !fs::exists(fs::path(options.directory) / certificates::kAuthorityFile, ignored)) {
     return fail_certs(
-        streams, fmt::format("{} holds no {} to renew under; create it with: belay certs create "
-                             "--dir {}",
-                             options.directory, certificates::kAuthorityFile, options.directory));
+        streams,
+        fmt::format("{} contains no {}, which renewal needs; create it with: belay certs create "
+                    "--dir {}",
+                    options.directory, certificates::kAuthorityFile, options.directory));
   }
   const auto done = certificates::ensure_directory_certificates(
       options.directory,
@@ -54,7 +55,7 @@ int run_ensure(const CertsOptions& options, bool renew, Streams& streams) {
   }
   streams.out << fmt::format(
       "{}/{}: {}, for {}, until {}\n", options.directory, certificates::kCertificateFile,
-      done->new_leaf ? "issued" : "kept, it is valid", fmt::join(leaf->front().names, ", "),
+      done->new_leaf ? "issued" : "kept, because it is valid", fmt::join(leaf->front().names, ", "),
       day_text(leaf->front().not_after));
   if (done->new_authority) {
     streams.out << fmt::format(
@@ -92,8 +93,7 @@ Run define_certs(const CommandLine& line) {
       add_issuing(line, "create", "makes a CA and a serving certificate in a directory", *options);
   const CommandLine renew =
       add_issuing(line, "renew", "issues a new serving certificate under the CA there", *options);
-  const CommandLine show =
-      line.subcommand("show", "tells what stands in certificates and how long they last");
+  const CommandLine show = line.subcommand("show", "shows certificates and when they expire");
   show.option("PATH", options->show.path,
               "Certificates in PEM, a Secret's manifest, or a directory of certs create; - for "
               "standard input")

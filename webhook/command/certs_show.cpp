@@ -54,7 +54,7 @@ std::string validity_text(const certs::CertificateFacts& certificate) {
       fmt::format("{} to {}", day_text(certificate.not_before), day_text(certificate.not_after));
   switch (certs::validity(certificate, now())) {
     case certs::Validity::kNotYet:
-      return fmt::format("{}, NOT VALID YET, {} to go", span,
+      return fmt::format("{}, NOT VALID YET, valid in {}", span,
                          span_text(certificate.not_before - now()));
     case certs::Validity::kExpired:
       return fmt::format("{}, EXPIRED {} ago", span, span_text(now() - certificate.not_after));
@@ -90,7 +90,7 @@ std::string use_of(const certs::CertificateFacts& facts, const certs::Holding& h
     if (one.facts.fingerprint != facts.fingerprint) continue;
     return certs::KeyPair::from_pem(one.pem, holding.authority_key)
                ? "issues tls.crt"
-               : "trusted still, until no replica serves a certificate of it";
+               : "still trusted, until no replica serves a certificate from it";
   }
   return "";
 }
@@ -164,7 +164,7 @@ std::optional<kube::Object> read_secret(const std::string& text) {
   if (const policy::Node* const data = root.find("data")) {
     for (std::size_t i = 0; i < data->keys.size(); ++i) {
       secret.data[data->keys[i].text] =
-          policy::base64_decode(data->items[i].text).value_or("no base64");
+          policy::base64_decode(data->items[i].text).value_or("not base64");
     }
   }
   return secret;

@@ -44,7 +44,7 @@ class ReadMemory final : public registry::Sightings {
       : entries_(std::move(entries)) {}
   std::expected<std::optional<policy::TagRecord>, std::string> first(
       std::string_view repository, std::string_view tag) const override {
-    if (!entries_) return std::unexpected("no file of --tag-history says what it pointed to");
+    if (!entries_) return std::unexpected("there is no --tag-history FILE to compare it with");
     const auto found = entries_->find(tag_history::sighting_key(repository, tag));
     if (found == entries_->end()) return std::nullopt;
     return found->second;
@@ -73,7 +73,7 @@ constexpr int kRounds = 4;
 std::string check_problem(const CheckOptions& options) {
   const RegistryOptions& registries = options.registries;
   if (options.resolve && registries.registries.empty()) {
-    return "--resolve asks the registries of --registries and no other: give --registries FILE";
+    return "--resolve asks only the registries of --registries: give --registries FILE";
   }
   if (!options.resolve && (!registries.registries.empty() || !registries.docker_configs.empty() ||
                            !options.sightings.empty())) {

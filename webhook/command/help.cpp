@@ -260,7 +260,7 @@ std::string program_help(std::string_view program) {
   append_row(out, "    --version", "Show the version");
   out += "\nExit status:\n  ";
   append_wrapped(out, kExitStatus, 2);
-  out += fmt::format("\n{0} COMMAND --help tells more about a command, with examples.\n", program);
+  out += fmt::format("\n{0} COMMAND --help shows more about a command, with examples.\n", program);
   return out;
 }
 

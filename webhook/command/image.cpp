@@ -71,7 +71,8 @@ constexpr Style kColored{"\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[0m"};
 
 std::string note_on_registry(const ImageReference& reference) {
   if (reference.registry.empty()) {
-    return fmt::format("\"{}\" is no host name, but runtimes will ask it", reference.host());
+    return fmt::format("\"{}\" is not a valid host name, but runtimes will try it",
+                       reference.host());
   }
   const std::string_view written = reference.written_name();
   if (reference.registry != "docker.io" || written.starts_with("docker.io/")) return {};
@@ -151,7 +152,8 @@ void explain(std::string_view input, const ReferenceError& error, const Style& s
     out << std::string(policy::escape(input.substr(0, error.offset)).size(), ' ') << style.bad
         << '^' << style.off << '\n';
   }
-  out << fmt::format("  {}not a reference:{} it {}\n", style.bad, style.off, describe(error.code));
+  out << fmt::format("  {}not an image reference:{} it {}\n", style.bad, style.off,
+                     describe(error.code));
   if (const auto nearest = nearest_reference(input, error)) {
     out << "  did you mean " << *nearest << "?\n";
   }

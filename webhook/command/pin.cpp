@@ -71,8 +71,9 @@ int refuse_to_ask(const check::Questions& questions, Streams& streams) {
   std::set<std::string> hosts;
   for (const auto& [key, image] : questions) hosts.insert(image.registry);
   streams.err << fmt::format(
-      "belay pin: {} tag{} to be resolved, and belay asks no registry that --registries doesn't "
-      "name.\nThe smallest file for these manifests:\n\n{}\nSave it as registries.yaml, and run "
+      "belay pin: {} tag{} to be resolved, and belay asks only registries in the file of "
+      "--registries.\nThe smallest file for these manifests:\n\n{}\nSave it as registries.yaml, "
+      "and run "
       "the command again with --registries registries.yaml\n",
       questions.size(), questions.size() == 1 ? " is" : "s are",
       smallest_registries({hosts.begin(), hosts.end()}));
@@ -138,7 +139,7 @@ std::string pin_problem(const PinOptions& options, const std::vector<std::string
     return "give one of --write, --check and --diff";
   }
   if (options.write && std::ranges::find(paths, "-") != paths.end()) {
-    return "standard input has no file to write to: leave --write out";
+    return "standard input has no file to write to: remove --write";
   }
   return "";
 }
@@ -157,7 +158,7 @@ int run_pin(const PinOptions& options, const MakeReader& make_reader, Streams& s
   if (!extra || !access || (!policies && !options.evaluation.policies.empty())) return kExitError;
   if (policies && std::ranges::none_of(policies->policies,
                                        [](const auto& policy) { return policy->pin.enabled; })) {
-    streams.err << "no policy given has pin.enabled: true, so there is nothing to pin\n";
+    streams.err << "none of the policies has pin.enabled: true, so there is nothing to pin\n";
   }
 
   PinRun run;

@@ -39,12 +39,12 @@ std::string sentence(const PinnedImage& image, bool check) {
     case PinStatus::kUntagged:
       return fmt::format("has neither tag nor digest{}. Give it a tag first", stays);
     case PinStatus::kInvalid:
-      return fmt::format("is no image reference: it {}", image.problem);
+      return fmt::format("is not an image reference: it {}", image.problem);
     case PinStatus::kShared:
       return fmt::format("{}{}. Write the image out in each place, or pin it by hand",
                          policy::escape(image.problem), stays);
     case PinStatus::kMoved:
-      return fmt::format("keeps its digest; its tag points to {} now", image.digest);
+      return fmt::format("keeps its digest; its tag now points to {}", image.digest);
     case PinStatus::kDigest:
     case PinStatus::kLeft:
       break;
@@ -178,7 +178,7 @@ void print_summary(const PinRun& run, std::ostream& out) {
             run.count(PinStatus::kShared),
         "left alone");
   }
-  add(run.count(PinStatus::kLeft), "that no policy wants pinned");
+  add(run.count(PinStatus::kLeft), "that no policy pins");
   const auto left = std::ranges::count_if(
       run.files, [](const PinFile& file) { return !file.complete && !file.results.empty(); });
   out << fmt::format("{} in {}", counted(all, "image"), counted(run.files.size(), "file"));
@@ -208,7 +208,7 @@ void print_pin_json(const PinRun& run, std::ostream& out) {
                               {"column", error.place.column},
                               {"message", error.message}});
   }
-  // A file's name may be anything; what is no UTF-8 in it is replaced.
+  // A file's name may be anything; what is not UTF-8 in it is replaced.
   out << root.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
 }
 

@@ -56,8 +56,8 @@ class Asking {
 
 int run_review(const ReviewOptions& options, Streams& streams) {
   if (options.registries.empty() && !options.docker_configs.empty()) {
-    streams.err << "belay review: --docker-config needs --registries: credentials are shown to "
-                   "registries of that list alone\nTry: belay review --help\n";
+    streams.err << "belay review: --docker-config needs --registries: credentials are sent only to "
+                   "registries in that list\nTry: belay review --help\n";
     return kExitError;
   }
   const auto policies = read_policies(options.evaluation, streams);

@@ -53,7 +53,7 @@ bool take_out(SightingMap& entries, const Wanted& wanted, SightingMap& forgotten
 TagsForgotten forget_in_file(const std::string& path, const Wanted& wanted) {
   TagsForgotten result;
   if (::access(path.c_str(), F_OK) != 0) {
-    result.failure = fmt::format("{}: there is no such file", path);
+    result.failure = fmt::format("{}: this file does not exist", path);
     return result;
   }
   const auto changed = tag_history::change_sighting_file(path, [&](SightingMap& entries) {

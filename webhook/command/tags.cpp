@@ -54,12 +54,12 @@ bool taken(const std::vector<Pick>& picks, std::string_view key) {
 std::expected<Pick, std::string> read_pick(const std::string& word) {
   const auto reference = policy::parse_image_reference(word);
   if (!reference) {
-    return std::unexpected(fmt::format("\"{}\" is no reference: it {}", policy::escape(word),
+    return std::unexpected(fmt::format("\"{}\" is not an image reference: it {}",
+                                       policy::escape(word),
                                        policy::describe(reference.error().code)));
   }
   if (reference->has_digest()) {
-    return std::unexpected(
-        fmt::format("\"{}\" has a digest; tags are remembered by their names", word));
+    return std::unexpected(fmt::format("\"{}\" has a digest; name the tag without it", word));
   }
   return Pick{reference->repository_key(), std::string(reference->tag)};
 }
@@ -139,7 +139,7 @@ int run_list(const TagsOptions& options, Streams& streams) {
   }
   for (const Pick& pick : picks) {
     if (std::ranges::none_of(entries, [&](const auto& entry) { return pick.takes(entry.first); })) {
-      streams.err << fmt::format("nothing is remembered of {}\n", pick.text());
+      streams.err << fmt::format("no record of {}\n", pick.text());
     }
   }
   if (options.output == "json") {
@@ -147,7 +147,7 @@ int run_list(const TagsOptions& options, Streams& streams) {
   } else if (!entries.empty()) {
     print_text(entries, options.short_digests, streams.out);
   } else if (picks.empty()) {
-    streams.err << "no tags are remembered\n";
+    streams.err << "no tag is recorded\n";
   }
   for (const std::string& line : memory->problems) problem(streams, "list", line);
   return memory->problems.empty() ? kExitClean : kExitError;
@@ -190,14 +190,14 @@ int run_clear(const TagsOptions& options, Streams& streams) {
   const TagsForgotten done =
       forget_tags(options.memory, [&picks](std::string_view key) { return taken(picks, key); });
   for (const auto& [key, sighting] : done.forgotten) {
-    streams.out << fmt::format("forgot {} {} (first seen {})\n", key, sighting.digest,
+    streams.out << fmt::format("removed {} {} (first seen {})\n", key, sighting.digest,
                                policy::time_text(sighting.time));
   }
   if (!done.failure.empty()) return problem(streams, "clear", done.failure);
   for (const Pick& pick : picks) {
     if (std::ranges::none_of(done.forgotten,
                              [&](const auto& entry) { return pick.takes(entry.first); })) {
-      streams.err << fmt::format("nothing is remembered of {}\n", pick.text());
+      streams.err << fmt::format("no record of {}\n", pick.text());
     }
   }
   return done.forgotten.empty() ? kExitFindings : kExitClean;

@@ -145,16 +145,16 @@ FrameState Framer::advance(std::string_view input) {
 bool Framer::read_request_line(std::string_view line) {
   const std::size_t first = line.find(' ');
   const std::size_t second = first == line.npos ? line.npos : line.find(' ', first + 1);
-  if (second == line.npos) return reject(malformed("the request line is no HTTP/1.1 request"));
+  if (second == line.npos) return reject(malformed("the request line is not an HTTP/1.1 request line"));
   const std::string_view method = line.substr(0, first);
   const std::string_view target = line.substr(first + 1, second - first - 1);
   const std::string_view version = line.substr(second + 1);
   if (method.empty() || !all_of_class(method, kToken)) {
-    return reject(malformed("the method is no token"));
+    return reject(malformed("the method contains invalid characters"));
   }
-  if (version != "HTTP/1.1") return reject(malformed("only HTTP/1.1 is served"));
+  if (version != "HTTP/1.1") return reject(malformed("only HTTP/1.1 is supported"));
   if (target.empty() || target.front() != '/' || !all_of_class(target, kTarget)) {
-    return reject(malformed("the request target is no path"));
+    return reject(malformed("the request target is not a path"));
   }
   const std::size_t mark = std::min(target.find('?'), target.size());
   const std::string_view path = target.substr(0, mark);
@@ -180,11 +180,11 @@ bool Framer::read_field(std::string_view line, std::size_t line_offset) {
   }
   const std::size_t colon = line.find(':');
   if (colon == line.npos || colon == 0 || !all_of_class(line.substr(0, colon), kToken)) {
-    return reject(malformed("the name of a header field is no token"));
+    return reject(malformed("the name of a header field is invalid"));
   }
   const std::string_view value = trim(line.substr(colon + 1));
   if (!all_of_class(value, kValue)) {
-    return reject(malformed("a header field holds a control character"));
+    return reject(malformed("a header field contains a control character"));
   }
   switch (field_of(line.substr(0, colon))) {
     case Field::kOther:
@@ -192,18 +192,18 @@ bool Framer::read_field(std::string_view line, std::size_t line_offset) {
     case Field::kHost:
       if (host_) return reject(malformed("more than one Host field"));
       if (value.empty() || !all_of_class(value, kHost)) {
-        return reject(malformed("the Host field names no host"));
+        return reject(malformed("the Host field is not a host or host:port"));
       }
       host_ = true;
       return true;
     case Field::kExpect:
       if (!equal_ignoring_case(value, "100-continue")) {
-        return reject(malformed("the Expect field asks for something unknown"));
+        return reject(malformed("the Expect field is not 100-continue"));
       }
       head_.expects_continue = true;
       return true;
     case Field::kUpgrade:
-      return reject(malformed("no upgrade of the protocol is offered"));
+      return reject(malformed("protocol upgrades are not supported"));
     case Field::kConnection:
       return read_connection(value);
     case Field::kContentType:
@@ -216,7 +216,7 @@ bool Framer::read_field(std::string_view line, std::size_t line_offset) {
       content_length_ = true;
       if (value.empty() || (value.size() > 1 && value.front() == '0') ||
           !std::all_of(value.begin(), value.end(), [](char c) { return c >= '0' && c <= '9'; })) {
-        return reject(malformed("the Content-Length is no decimal number"));
+        return reject(malformed("the Content-Length is not a decimal number"));
       }
       for (const char c : value) {
         head_.body_bytes = head_.body_bytes * 10 + static_cast<std::size_t>(c - '0');
@@ -243,7 +243,7 @@ bool Framer::read_connection(std::string_view value) {
     const std::string_view option = trim(value.substr(0, comma));
     if (equal_ignoring_case(option, "close")) head_.close = true;
     if (equal_ignoring_case(option, "upgrade")) {
-      return reject(malformed("no upgrade of the protocol is offered"));
+      return reject(malformed("protocol upgrades are not supported"));
     }
     value.remove_prefix(std::min(comma + 1, value.size()));
   }
@@ -256,8 +256,8 @@ bool Framer::finish_head() {
     return reject({Rejection::kTransferEncoding,
                    "Transfer-Encoding is not supported, send a Content-Length"});
   }
-  if (!known_path_) return reject({Rejection::kUnknownPath, "nothing is served at this path"});
-  if (!post_) return reject({Rejection::kMethod, "only POST is served"});
+  if (!known_path_) return reject({Rejection::kUnknownPath, "this path does not exist"});
+  if (!post_) return reject({Rejection::kMethod, "only POST is supported"});
   if (content_encoding_) {
     return reject({Rejection::kMediaType, "Content-Encoding is not supported, send plain JSON"});
   }

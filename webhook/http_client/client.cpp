@@ -69,22 +69,22 @@ struct Row {
   const char* words;
 };
 constexpr Row kRows[] = {
-    {CURLE_COULDNT_RESOLVE_HOST, Kind::kUnreachable, "the host's name has no address"},
-    {CURLE_COULDNT_RESOLVE_PROXY, Kind::kUnreachable, "the proxy's name has no address"},
-    {CURLE_COULDNT_CONNECT, Kind::kUnreachable, "no connection"},
-    {CURLE_SEND_ERROR, Kind::kUnreachable, "the connection broke"},
-    {CURLE_RECV_ERROR, Kind::kUnreachable, "the connection broke"},
-    {CURLE_GOT_NOTHING, Kind::kUnreachable, "the connection ended without an answer"},
-    {CURLE_PARTIAL_FILE, Kind::kUnreachable, "the answer was cut off"},
-    {CURLE_OPERATION_TIMEDOUT, Kind::kTimeout, "no answer in time"},
+    {CURLE_COULDNT_RESOLVE_HOST, Kind::kUnreachable, "the host name has no address"},
+    {CURLE_COULDNT_RESOLVE_PROXY, Kind::kUnreachable, "the proxy's host name has no address"},
+    {CURLE_COULDNT_CONNECT, Kind::kUnreachable, "cannot connect"},
+    {CURLE_SEND_ERROR, Kind::kUnreachable, "the connection was lost"},
+    {CURLE_RECV_ERROR, Kind::kUnreachable, "the connection was lost"},
+    {CURLE_GOT_NOTHING, Kind::kUnreachable, "the connection was closed without a response"},
+    {CURLE_PARTIAL_FILE, Kind::kUnreachable, "the response was cut off"},
+    {CURLE_OPERATION_TIMEDOUT, Kind::kTimeout, "no response in time"},
     {CURLE_PEER_FAILED_VERIFICATION, Kind::kTls, "the server's certificate is not trusted"},
-    {CURLE_SSL_CONNECT_ERROR, Kind::kTls, "TLS failed"},
-    {CURLE_SSL_CERTPROBLEM, Kind::kTls, "our client certificate or key is invalid"},
-    {CURLE_SSL_CIPHER, Kind::kTls, "TLS failed"},
-    {CURLE_SSL_CACERT_BADFILE, Kind::kTls, "the authorities to trust do not read"},
+    {CURLE_SSL_CONNECT_ERROR, Kind::kTls, "the TLS handshake failed"},
+    {CURLE_SSL_CERTPROBLEM, Kind::kTls, "the client certificate or key is invalid"},
+    {CURLE_SSL_CIPHER, Kind::kTls, "the TLS handshake failed"},
+    {CURLE_SSL_CACERT_BADFILE, Kind::kTls, "the CA certificates to trust are invalid"},
     {CURLE_SSL_ISSUER_ERROR, Kind::kTls, "the server's certificate is not trusted"},
-    {CURLE_URL_MALFORMAT, Kind::kProtocol, "this is no URL of a server"},
-    {CURLE_UNSUPPORTED_PROTOCOL, Kind::kProtocol, "only https and http are spoken"},
+    {CURLE_URL_MALFORMAT, Kind::kProtocol, "this is not the URL of a server"},
+    {CURLE_UNSUPPORTED_PROTOCOL, Kind::kProtocol, "only https and http are supported"},
 };
 
 curl_blob blob(const std::string& text) {
@@ -110,14 +110,14 @@ std::expected<Target, std::string> target_of(const std::string& url, const std::
     return copy;
   };
   if (curl().url_set(parts.get(), CURLUPART_URL, url.c_str(), 0) != CURLUE_OK) {
-    return std::unexpected("this is no URL of a server");
+    return std::unexpected("this is not the URL of a server");
   }
   const std::string address =
       fmt::format("{}:{}", part(CURLUPART_HOST, 0), part(CURLUPART_PORT, CURLU_DEFAULT_PORT));
   append(target.connect_to, "::" + address);
   target.host_header = "Host: " + address;
   if (curl().url_set(parts.get(), CURLUPART_HOST, name.c_str(), 0) != CURLUE_OK) {
-    return std::unexpected("the name to check for is no name of a server");
+    return std::unexpected("the server name to verify is not a host name");
   }
   target.url = part(CURLUPART_URL, 0);
   return target;
@@ -277,14 +277,14 @@ std::expected<ClientAnswer, ClientError> Client::Pool::run(const ClientRequest& 
   if (!target->host_header.empty()) append(headers, target->host_header);
   for (const auto& [name, value] : request.headers) {
     if (has_control(name) || has_control(value)) {
-      return error(Kind::kProtocol, fmt::format("the header {} holds a line break", name));
+      return error(Kind::kProtocol, fmt::format("the header {} contains a line break", name));
     }
     append(headers, value.empty() ? name + ";" : fmt::format("{}: {}", name, value));
   }
 
   auto call = take();
   if (call->multi == nullptr || call->easy == nullptr) {
-    return error(Kind::kProtocol, "libcurl does not start");
+    return error(Kind::kProtocol, "libcurl cannot be initialised");
   }
   std::array<char, CURL_ERROR_SIZE> error_text{};
   Exchange exchange{.request = request, .on_data = on_data, .easy = call->easy.get()};
@@ -296,11 +296,11 @@ std::expected<ClientAnswer, ClientError> Client::Pool::run(const ClientRequest& 
 
   if (exchange.refused() && (!result || *result != CURLE_OK)) {
     return error(Kind::kRefusedAddress,
-                 "the host's name leads to an address that must not be asked");
+                 "the host name resolves to an address that belay does not connect to");
   }
   if (exchange.too_large) {
     return error(Kind::kTooLarge,
-                 fmt::format("the answer has more than {} bytes",
+                 fmt::format("the response has more than {} bytes",
                              exchange.header_bytes > kMaxHeaderBytes ? kMaxHeaderBytes
                                                                      : request.max_answer));
   }
@@ -308,13 +308,13 @@ std::expected<ClientAnswer, ClientError> Client::Pool::run(const ClientRequest& 
   if (!result) {
     if (result.error() == Kind::kStopped) return error(Kind::kStopped, "stopped");
     const bool silent = exchange.streams();
-    return error(Kind::kTimeout,
-                 fmt::format("nothing in time: no {} within {} ms", silent ? "byte" : "answer",
-                             (silent ? silence : request.deadline).count()));
+    return error(Kind::kTimeout, fmt::format("no response in time: no {} within {} ms",
+                                             silent ? "data" : "response",
+                                             (silent ? silence : request.deadline).count()));
   }
   if (*result == CURLE_OK) return std::move(exchange.answer);
   if (*result == CURLE_OPERATION_TIMEDOUT) {
-    return error(Kind::kTimeout, fmt::format("no answer in time: {}", error_text.data()));
+    return error(Kind::kTimeout, fmt::format("no response in time: {}", error_text.data()));
   }
   const auto* const row = std::ranges::find(kRows, *result, &Row::code);
   const std::string_view detail =

@@ -18,7 +18,7 @@ std::unexpected<std::string> failed(const std::string& what) {
 
 std::expected<LibCurl, std::string> load() {
   void* const library = dlopen(kName, RTLD_NOW | RTLD_LOCAL);
-  if (library == nullptr) return failed("does not load");
+  if (library == nullptr) return failed("cannot be loaded");
   LibCurl curl{};
   const char* missing = nullptr;
   const auto take = [&]<typename F>(F& function, const char* name) {
@@ -47,9 +47,9 @@ std::expected<LibCurl, std::string> load() {
   take(curl.url_cleanup, "curl_url_cleanup");
   take(curl.url_get, "curl_url_get");
   take(curl.url_set, "curl_url_set");
-  if (missing != nullptr) return failed(std::string("has no ") + missing);
+  if (missing != nullptr) return failed(std::string("lacks ") + missing);
   if (curl.global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
-    return std::unexpected(std::string(kName) + " does not start");
+    return std::unexpected(std::string(kName) + " cannot be initialised");
   }
   return curl;
 }

@@ -127,7 +127,7 @@ ApiError error_of(std::string_view method, std::string_view path,
     reason = "a redirect, which is not followed";
   }
   if (reason.size() > kMaxMessage) reason.resize(kMaxMessage);
-  error.message = fmt::format("the API server answers {} to {} {}{}{}", answer.status, method,
+  error.message = fmt::format("the API server returned {} for {} {}{}{}", answer.status, method,
                               path.substr(0, path.find('?')), reason.empty() ? "" : ": ", reason);
   return error;
 }

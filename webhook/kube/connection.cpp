@@ -104,7 +104,7 @@ class Kubeconfig {
  private:
   std::string checked(std::string pem, const std::string& where) const {
     if (!pem.contains("-----BEGIN ")) {
-      throw KubeconfigFault{fmt::format("{}: {} holds no PEM text", path_, where)};
+      throw KubeconfigFault{fmt::format("{}: {} contains no PEM data", path_, where)};
     }
     return pem;
   }
@@ -163,7 +163,7 @@ void read_cluster(const Kubeconfig& file, const std::string& name, Connection& c
   connection.ca_pem = file.pem(cluster, "certificate-authority");
   if (connection.ca_pem.empty()) {
     throw KubeconfigFault{
-        fmt::format("{}: {} has no certificate-authority; belay trusts no other authority",
+        fmt::format("{}: {} has no certificate-authority; belay trusts no other CA",
                     file.path(), whose)};
   }
 }
@@ -284,7 +284,7 @@ std::expected<Connection, std::string> usual_connection(const std::string& kubec
   }
   const std::string usual = environment("HOME") + "/.kube/config";
   if (::access(usual.c_str(), R_OK) == 0) return kubeconfig_connection(usual);
-  return std::unexpected("no cluster is known: give --kubeconfig FILE");
+  return std::unexpected("no cluster is configured: give --kubeconfig FILE");
 }
 
 }  // namespace belay::webhook::kube

@@ -23,7 +23,7 @@ int number_of(const json& spec, const char* key) {
 std::expected<LeaseRecord, std::string> read_lease(std::string_view text) {
   const json lease = json::parse(text, nullptr, false);
   if (!lease.is_object() || lease.value("kind", json()) != "Lease") {
-    return std::unexpected("the API server's answer is no Lease");
+    return std::unexpected("the API server's response is not a Lease");
   }
   LeaseRecord record;
   const auto spec = lease.find("spec");

@@ -29,7 +29,7 @@ struct ObjectFault {
 
 json parse(std::string_view text) {
   json value = json::parse(text.begin(), text.end(), nullptr, false);
-  if (!value.is_object()) throw ObjectFault{"the API server's answer is not a JSON object"};
+  if (!value.is_object()) throw ObjectFault{"the API server's response is not a JSON object"};
   return value;
 }
 

@@ -161,7 +161,7 @@ void Watch::Loop::run(const std::stop_token& stop) {
     // A list alone proves nothing: with a version that is refused at once it would go in circles.
     if (!listing && (eventful_ || lasted > options_.backoff_max)) failures_ = tries_ = 0;
     if (outcome.what == What::kDone && !listing && !eventful_ && lasted < options_.backoff_min) {
-      outcome = {.what = What::kFailed, .problem = "the stream ended at once, without an event"};
+      outcome = {.what = What::kFailed, .problem = "the watch ended at once, without an event"};
     }
 
     if (outcome.what == What::kDone) {
@@ -214,7 +214,7 @@ Outcome Watch::Loop::list(const std::stop_token& stop) {
       break;
     }
     if (page->continue_token == next) {
-      return {.what = What::kFailed, .problem = "a list that does not end"};
+      return {.what = What::kFailed, .problem = "the list has too many pages"};
     }
     next = std::move(page->continue_token);
   }
@@ -245,7 +245,7 @@ bool Watch::Loop::take(std::string_view line, Outcome& outcome) {
   using Type = WatchEvent::Type;
   if (event->type == Type::kError) {
     outcome = {.what = event->code == kGone ? What::kExpired : What::kFailed,
-               .problem = fmt::format("the API server ends the stream with {}: {}", event->code,
+               .problem = fmt::format("the API server ended the watch with {}: {}", event->code,
                                       event->message)};
     return false;
   }

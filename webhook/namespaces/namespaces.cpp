@@ -24,16 +24,16 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Known = std::expected<void, std::string>;
 
-/// How long "there is no such namespace" is believed: long enough for a flood of requests for one
-/// name, short enough for a namespace that is made next.
+/// How long "this namespace does not exist" is believed: long enough for a flood of requests for
+/// one name, short enough for a namespace that is made next.
 constexpr std::chrono::milliseconds kMissingLife{250};
 constexpr std::size_t kMostMissing = 1'000;
 /// A list may have been read before a namespace was made that has been asked for since: for so long
 /// an answer counts more than a list without it. The stream after the list tells of it.
 constexpr std::chrono::seconds kListAge{10};
 
-constexpr std::string_view kNoSuch = "there is no such namespace";
-constexpr std::string_view kLate = "the API server did not answer in time";
+constexpr std::string_view kNoSuch = "this namespace does not exist";
+constexpr std::string_view kLate = "the API server did not respond in time";
 
 /// Why the API server did not tell, without its own words: they may hold addresses.
 std::string clause_of(const kube::ApiError& error) {
@@ -53,7 +53,7 @@ std::string clause_of(const kube::ApiError& error) {
     case Kind::kNotFound:
       return std::string(kNoSuch);
     case Kind::kServer:
-      return with_status("the API server cannot answer now");
+      return with_status("the API server is unavailable");
     case Kind::kStopped:
       return "belay is stopping";
     case Kind::kConflict:
@@ -62,7 +62,7 @@ std::string clause_of(const kube::ApiError& error) {
     case Kind::kTooLarge:
       break;
   }
-  return with_status("the API server refused the question");
+  return with_status("the API server rejected the request");
 }
 
 /// A DNS label (RFC 1123), as every namespace's name is: nothing else may become part of a path.
@@ -223,7 +223,7 @@ std::size_t Namespaces::missing() const { return store_->missing(); }
 
 std::expected<void, std::string> Namespaces::ask(kube::Api& api, std::string_view name,
                                                  std::chrono::milliseconds deadline) {
-  if (!is_namespace_name(name)) return std::unexpected("no namespace can have such a name");
+  if (!is_namespace_name(name)) return std::unexpected("this is not a valid name of a namespace");
   return store_->ask(api, std::string(name), deadline);
 }
 

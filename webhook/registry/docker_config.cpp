@@ -58,16 +58,16 @@ Credential credential_of(const json& entry) {
   // It goes into a header as it is.
   if (!std::ranges::all_of(credential.registry_token,
                            [](char c) { return c > ' ' && c < '\x7f'; })) {
-    throw Fault{"registrytoken of an entry holds signs that no token has"};
+    throw Fault{"registrytoken of an entry contains invalid characters"};
   }
   const std::string auth = member_text(entry, "auth");
   if (auth.empty()) return credential;
   std::string padded = auth;
   while (padded.size() % 4 != 0) padded += '=';  // some writers leave it out
   const auto pair = policy::base64_decode(padded);
-  if (!pair) throw Fault{"auth of an entry is no base64"};
+  if (!pair) throw Fault{"auth of an entry is not base64"};
   const std::size_t colon = pair->find(':');
-  if (colon == std::string::npos) throw Fault{"auth of an entry is no user:password"};
+  if (colon == std::string::npos) throw Fault{"auth of an entry is not user:password"};
   credential.username = pair->substr(0, colon);
   credential.password = pair->substr(colon + 1);
   while (credential.password.ends_with('\0')) credential.password.pop_back();
@@ -90,12 +90,12 @@ Keyring keyring_of_config(const json& root, std::string_view owner) {
                      !root.contains("credHelpers") && !root.contains("HttpHeaders");
   const json& auths = older ? root : (found == root.end() ? json::object() : *found);
   if (!auths.is_object()) throw Fault{"auths is not an object"};
-  if (auths.size() > kMaxEntries) throw Fault{"it holds more than 1,000 entries"};
+  if (auths.size() > kMaxEntries) throw Fault{"it contains more than 1,000 entries"};
   Keyring keyring;
   for (const auto& [key, value] : auths.items()) {
     if (!value.is_object()) throw Fault{"an entry of auths is not an object"};
     auto [host, path] = place_of(key);
-    if (host.empty()) throw Fault{"a key of auths names no registry"};
+    if (host.empty()) throw Fault{"a key of auths is not a registry"};
     KeyringEntry entry{
         .host = std::move(host), .path = std::move(path), .credential = credential_of(value)};
     const Credential& one = entry.credential;

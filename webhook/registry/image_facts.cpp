@@ -82,7 +82,7 @@ void ImageFactSource::take_sighting(const admission::ImageFactRequest& question,
                                     policy::ImageFacts& facts) const {
   if (!question.need.record) return;
   if (sightings_ == nullptr) {
-    return add_problem("belay keeps no tag history here; start it with --cluster or --tag-history",
+    return add_problem("belay has no tag history here; start it with --cluster or --tag-history",
                        facts);
   }
   auto first = sightings_->first(question.reference.repository_key(), question.reference.tag);

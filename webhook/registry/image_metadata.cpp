@@ -32,7 +32,7 @@ std::unexpected<RegistryError> bad_answer(const Place& place, std::string_view w
 std::unexpected<RegistryError> too_much(const Place& place) {
   return std::unexpected(
       RegistryError{.failure = Failure::kInvalidResponse,
-                    .message = fmt::format("{} says more of the image than belay reads ({} KiB)",
+                    .message = fmt::format("{} returned more metadata for the image than belay reads ({} KiB)",
                                            place.registry, kMaxMetadata / 1024)});
 }
 
@@ -142,7 +142,7 @@ Asked<Manifest> MetadataReader::manifest(const Place& place, std::string_view di
   const auto blob = reader_.manifest(place, digest, deadline);
   if (!blob) return std::unexpected(blob.error());
   if (!has_digest(blob->body, digest)) {
-    return bad_answer(place, "a manifest is not the one that was asked for");
+    return bad_answer(place, "a manifest does not match its digest");
   }
   auto manifest = read_manifest(blob->body, blob->media_type);
   if (!manifest) return bad_answer(place, manifest.error());
@@ -151,11 +151,11 @@ Asked<Manifest> MetadataReader::manifest(const Place& place, std::string_view di
 
 Asked<MetadataReader::Part> MetadataReader::image(const Place& place, const Manifest& manifest,
                                                   Clock::time_point deadline) {
-  if (manifest.index) return bad_answer(place, "an index stands in an index");
+  if (manifest.index) return bad_answer(place, "an index contains another index");
   const auto blob = reader_.blob(place, manifest.config.digest, deadline);
   if (!blob) return std::unexpected(blob.error());
   if (!has_digest(blob->body, manifest.config.digest)) {
-    return bad_answer(place, "an image config is not the one that was asked for");
+    return bad_answer(place, "an image config does not match its digest");
   }
   auto config = read_image_config(blob->body);
   if (!config) return bad_answer(place, config.error());

@@ -95,14 +95,14 @@ std::expected<std::string, std::string> next_path(std::string_view endpoint, std
     whole = origin + whole;
   }
   const auto url = parse_url(whole);
-  if (!own || !url) return std::unexpected("the next page of it is at no URL that belay asks");
+  if (!own || !url) return std::unexpected("the URL of its next page is invalid");
   const bool same = url->https == own->https && url->host == own->host && url->port == own->port;
   const bool below = url->path.starts_with(folder);
   const std::string name = below ? policy::lower_case(url->path.substr(folder.size())) : "";
   // One segment that is a name: "..", in any spelling, would lead out of the folder.
   const bool named = !name.empty() && name.find('/') == std::string::npos &&
                      !name.starts_with('.') && !name.starts_with("%2e");
-  if (!same || !named) return std::unexpected("the next page of it is elsewhere");
+  if (!same || !named) return std::unexpected("its next page is on another host or path");
   const std::string_view rest = std::string_view(url->path).substr(own->path.size());
   return fmt::format("{}{}{}", rest, url->query.empty() ? "" : "?", url->query);
 }

@@ -41,7 +41,7 @@ Annotations annotations_of(const json& object, const char* key) {
   const auto found = object.find(key);
   if (found == object.end() || found->is_null()) return annotations;
   if (!found->is_object()) throw Fault{std::string(key) + " is not an object"};
-  if (found->size() > kMaxAnnotations) throw Fault{std::string(key) + " holds too many entries"};
+  if (found->size() > kMaxAnnotations) throw Fault{std::string(key) + " contains too many entries"};
   for (const auto& [name, value] : found->items()) {
     if (!value.is_string()) throw Fault{"a value of " + std::string(key) + " is not a string"};
     annotations.emplace_back(name, value.get<std::string>());
@@ -57,7 +57,7 @@ std::string platform_word(const json& object, const char* key) {
     return policy::is_alphanumeric(c) || c == '.' || c == '_' || c == '-';
   };
   if (word.size() > kLongest || !std::ranges::all_of(word, fits)) {
-    throw Fault{std::string(key) + " is none that a platform has"};
+    throw Fault{std::string(key) + " contains invalid characters"};
   }
   return word;
 }
@@ -67,7 +67,8 @@ std::string platform_of(const json& object) {
   const std::string architecture = platform_word(object, "architecture");
   const std::string variant = platform_word(object, "variant");
   if (text.empty() && architecture.empty()) return {};
-  if (text.empty() || architecture.empty()) throw Fault{"half a platform is named"};
+  if (text.empty() || architecture.empty())
+    throw Fault{"a platform has only one of os and architecture"};
   text += "/" + architecture;
   if (!variant.empty()) text += "/" + variant;
   return text;
@@ -78,12 +79,11 @@ Descriptor descriptor_of(const json& value) {
   Descriptor descriptor;
   descriptor.media_type = text_of(value, "mediaType");
   descriptor.digest = text_of(value, "digest");
-  if (!policy::is_digest(descriptor.digest))
-    throw Fault{"a descriptor has no digest that fits the grammar"};
+  if (!policy::is_digest(descriptor.digest)) throw Fault{"a descriptor has an invalid digest"};
   const auto size = value.find("size");
   if (size != value.end() && !size->is_null()) {
     if (!size->is_number_unsigned() || size->get<std::uint64_t>() > INT64_MAX) {
-      throw Fault{"a descriptor has a size that is none"};
+      throw Fault{"a descriptor has an invalid size"};
     }
     descriptor.size = size->get<std::int64_t>();
   }
@@ -107,14 +107,15 @@ std::vector<Descriptor> images_of(const json& list) {
   for (const json& value : list) {
     Descriptor descriptor = descriptor_of(value);
     if (is_attestation(descriptor)) continue;
-    if (is_one_of(descriptor.media_type, kIndexTypes)) throw Fault{"an index stands in an index"};
+    if (is_one_of(descriptor.media_type, kIndexTypes))
+      throw Fault{"an index contains another index"};
     if (!descriptor.media_type.empty() && !is_one_of(descriptor.media_type, kImageTypes)) {
-      throw Fault{"an index holds something else than images"};
+      throw Fault{"an index contains something other than images"};
     }
     images.push_back(std::move(descriptor));
     if (images.size() > kMaxPlatforms) throw Fault{"an index has too many platforms"};
   }
-  if (images.empty()) throw Fault{"an index holds no image"};
+  if (images.empty()) throw Fault{"an index contains no image"};
   return images;
 }
 
@@ -126,13 +127,13 @@ std::string type_of(const json& root, std::string_view content_type) {
   while (outside.starts_with(' ')) outside.remove_prefix(1);
   const bool known = is_one_of(outside, kIndexTypes) || is_one_of(outside, kImageTypes);
   if (inside.starts_with(kSchemaOne) || outside.starts_with(kSchemaOne)) {
-    throw Fault{"it is a manifest of Docker's schema 1, which has no digest to rely on"};
+    throw Fault{"it is a Docker schema 1 manifest, which has no stable digest"};
   }
   if (!inside.empty() && known && inside != outside) {
-    throw Fault{"it says two things about its media type"};
+    throw Fault{"its mediaType differs from its Content-Type"};
   }
   if (!inside.empty() && !is_one_of(inside, kIndexTypes) && !is_one_of(inside, kImageTypes)) {
-    throw Fault{"its media type is that of no image"};
+    throw Fault{"its media type is not that of an image"};
   }
   if (!inside.empty()) return inside;
   return known ? std::string(outside) : std::string();
@@ -141,7 +142,7 @@ std::string type_of(const json& root, std::string_view content_type) {
 Manifest manifest_of(const json& root, std::string_view content_type) {
   const auto version = root.find("schemaVersion");
   if (version == root.end() || *version != 2) {
-    throw Fault{"it is no manifest of schema version 2"};
+    throw Fault{"it is not a manifest of schema version 2"};
   }
   const std::string type = type_of(root, content_type);
   const bool has_list = root.contains("manifests");
@@ -149,7 +150,7 @@ Manifest manifest_of(const json& root, std::string_view content_type) {
   // Both at once means two things to two readers (GHSA-mc8v-mgrf-8f4m).
   if (has_list == has_config) throw Fault{"it is neither an image nor an index"};
   if ((has_list && is_one_of(type, kImageTypes)) || (has_config && is_one_of(type, kIndexTypes))) {
-    throw Fault{"it is not what its media type says"};
+    throw Fault{"its content does not match its media type"};
   }
   Manifest manifest;
   manifest.index = has_list;
@@ -166,7 +167,7 @@ Manifest manifest_of(const json& root, std::string_view content_type) {
 json referrers_in(std::string_view body) {
   json root = parse_object(body, kMaxResponse);
   const auto list = root.find("manifests");
-  if (list == root.end()) throw Fault{"it is no index"};
+  if (list == root.end()) throw Fault{"it is not an index"};
   if (list->is_null()) return json::array();
   if (!list->is_array()) throw Fault{"manifests is not a list"};
   if (list->size() > kMaxReferrers) throw Fault{"it has too many entries"};

@@ -36,10 +36,11 @@ struct Written {
 };
 
 void visit_endpoint(PolicyVisitor& visitor, Written& value) {
-  visitor.flag({.name = "plainHttp", .summary = "Speak http, without TLS"}, value.plain_http);
-  visitor.flag({.name = "allowPrivate", .summary = "Private and loopback addresses may be dialled"},
+  visitor.flag({.name = "plainHttp", .summary = "Use http, without TLS"}, value.plain_http);
+  visitor.flag({.name = "allowPrivate", .summary = "Allow private and loopback addresses"},
                value.allow_private);
-  visitor.text({.name = "ca", .summary = "File of authorities to trust"}, TextForm::kAny, value.ca);
+  visitor.text({.name = "ca", .summary = "File of CA certificates to trust"}, TextForm::kAny,
+               value.ca);
   visitor.text({.name = "clientCertificate", .summary = "File of a client certificate"},
                TextForm::kAny, value.client_certificate);
   visitor.text({.name = "clientKey", .summary = "File of its key"}, TextForm::kAny,
@@ -113,16 +114,16 @@ class Builder {
   void check_host(const Written& value, const std::string& host) {
     if (is_odd_number(without_port(host))) {
       fail(value, "host",
-           fmt::format("\"{}\" is a number that only some take for an address; write "
+           fmt::format("\"{}\" is an ambiguous spelling of an address; write "
                        "a name, or four decimal numbers",
                        value.host));
     } else if (!is_host(host) || !parse_url("https://" + host)) {
       fail(value, "host",
-           fmt::format("\"{}\" is no host that references name, such as docker.io, "
+           fmt::format("\"{}\" is not a registry as image references name it, such as docker.io, "
                        "registry.corp or registry:5000",
                        value.host));
     } else if (!hosts_.insert(host).second) {
-      fail(value, "host", fmt::format("\"{}\" stands twice", value.host));
+      fail(value, "host", fmt::format("\"{}\" is listed twice", value.host));
     }
   }
 
@@ -134,13 +135,14 @@ class Builder {
     if (url && text.find('?') == std::string::npos) {
       endpoint.url = url->text();
       if (!url->https && !value.plain_http) {
-        fail(value, "endpoint", "is http; use https, or say plainHttp: true as well");
+        fail(value, "endpoint", "is http; use https, or add plainHttp: true");
       } else if (url->https && value.plain_http) {
         fail(value, "plainHttp", "is true, but the endpoint is https; leave one of them out");
       }
     } else if (!value.endpoint.empty()) {
       fail(value, "endpoint",
-           fmt::format("\"{}\" is no URL of the form https://host[:port][/path]", value.endpoint));
+           fmt::format("\"{}\" is not a URL of the form https://host[:port][/path]",
+                       value.endpoint));
     }
     endpoint.allow_private = value.allow_private;
     endpoint.ca_pem = file(value, "ca", value.ca);
@@ -148,7 +150,7 @@ class Builder {
     endpoint.client_key_pem = file(value, "clientKey", value.client_key);
     if (value.client_certificate.empty() != value.client_key.empty()) {
       fail(value, value.client_key.empty() ? "clientCertificate" : "clientKey",
-           "needs both, clientCertificate and clientKey");
+           "needs both clientCertificate and clientKey");
     }
     endpoint.token_hosts = hosts(value, "tokenHosts", value.token_hosts);
     endpoint.blob_hosts = hosts(value, "blobHosts", value.blob_hosts);
@@ -162,7 +164,7 @@ class Builder {
       if (parse_url("https://" + host) && host.find('/') == std::string::npos) {
         hosts.push_back(policy::lower_case(host));
       } else {
-        fail(value, key, fmt::format("\"{}\" is no host or host:port", host));
+        fail(value, key, fmt::format("\"{}\" is not host or host:port", host));
       }
     }
     return hosts;
@@ -176,7 +178,7 @@ class Builder {
       return {};
     }
     if (text->find("-----BEGIN ") == std::string::npos) {
-      fail(value, key, fmt::format("{} holds no PEM", path));
+      fail(value, key, fmt::format("{} contains no PEM data", path));
     }
     return std::move(*text);
   }

@@ -45,7 +45,7 @@ struct RegistryError {
   std::string message;
 };
 
-/// The failure in words: "registry.corp did not answer in time".
+/// The failure in words: "registry.corp did not respond in time".
 RegistryError error_of(std::string_view registry, Failure failure);
 
 using Clock = std::chrono::steady_clock;

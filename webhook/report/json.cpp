@@ -58,7 +58,7 @@ void print_json(const Report& report, bool /*color*/, std::ostream& out) {
     entry["message"] = error.message;
     root["errors"].push_back(std::move(entry));
   }
-  // A file's name may be anything; what is no UTF-8 in it is replaced.
+  // A file's name may be anything; what is not UTF-8 in it is replaced.
   out << root.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
 }
 

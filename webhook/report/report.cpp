@@ -61,7 +61,7 @@ std::string summary(const Report& report) {
     rest += fmt::format("{}{} that no policy matches", rest.empty() ? "" : ", ", report.unmatched);
   }
   if (report.passed_over != 0) {
-    rest += fmt::format("{}passed over {} of no Kubernetes object", rest.empty() ? "" : ", ",
+    rest += fmt::format("{}skipped {} without a Kubernetes object", rest.empty() ? "" : ", ",
                         counted(report.passed_over, "document"));
   }
   if (!rest.empty()) out += fmt::format(" ({})", rest);

@@ -50,10 +50,11 @@ std::optional<ClusterOptions> read_cluster(const ServerFlags& flags,
     return std::nullopt;
   }
   if (!flags.tls_secret.empty() && !(flags.tls_cert.empty() && flags.self_signed.empty())) {
-    problems.emplace_back("--tls-secret, --tls-cert and --self-signed: give one of them");
+    problems.emplace_back("give only one of --tls-secret, --tls-cert and --self-signed");
   }
   if (!flags.namespace_labels.empty()) {
-    problems.emplace_back("--namespace-labels: with --cluster, the cluster says them");
+    problems.emplace_back(
+        "--namespace-labels: not with --cluster, which reads the labels from the cluster");
   }
   const auto duration = [&](std::string_view flag, const std::string& text) {
     auto parsed = parse_duration(text);
@@ -87,15 +88,15 @@ RegistryConfig read_registry(const ServerFlags& flags, bool in_cluster,
   for (const auto& row : rows) {
     if (row.given && flags.registries.empty()) {
       problems.push_back(fmt::format(
-          "{} needs --registries: credentials are shown to registries of that list alone",
-          row.name));
+          "{} needs --registries: credentials are sent only to registries in that list", row.name));
     }
   }
   if (flags.pull_secrets && !in_cluster) {
     problems.emplace_back("--pull-secrets needs --cluster or --kubeconfig");
   }
   if (!flags.sightings.empty() && in_cluster) {
-    problems.emplace_back("--tag-history: with --cluster, ConfigMaps keep the tag history");
+    problems.emplace_back(
+        "--tag-history: not with --cluster, which stores the tag history in ConfigMaps");
   }
   return {.registries_file = flags.registries,
           .docker_config_files = flags.docker_configs,
@@ -167,8 +168,7 @@ std::vector<admission::ExtraTemplate> parse_extra_templates(const std::vector<st
 
 std::expected<std::chrono::seconds, std::string> parse_duration(std::string_view text) {
   if (const auto duration = policy::parse_duration(text)) return *duration;
-  return std::unexpected(
-      fmt::format("\"{}\" is no duration; write a number and s, m, h or d, such as 90d", text));
+  return std::unexpected(fmt::format("\"{}\" is not a duration: write 90d, 12h, 30m or 60s", text));
 }
 
 std::expected<ServerConfig, std::vector<std::string>> read_config(const ServerFlags& flags,
@@ -191,7 +191,7 @@ std::expected<ServerConfig, std::vector<std::string>> read_config(const ServerFl
                                               : "--tls-cert needs --tls-key");
   }
   if (!flags.tls_cert.empty() && !flags.self_signed.empty()) {
-    problems.emplace_back("--self-signed and --tls-cert: give one of them");
+    problems.emplace_back("give only one of --self-signed and --tls-cert");
   }
   if (!flags.tls_cert.empty() && !flags.tls_names.empty()) {
     problems.emplace_back("--tls-name is for certificates that belay issues, not for --tls-cert");

@@ -37,7 +37,7 @@ void append_unit(std::string& out, std::uint32_t unit) {
 /// JSON string content in ASCII, at most kMaxFieldBytes, cut between characters.
 void append_escaped(std::string& out, std::string_view text) {
   constexpr std::string_view kCut = "...";
-  constexpr std::uint32_t kNoCharacter = 0xfffd;  // for a byte that is no UTF-8
+  constexpr std::uint32_t kNoCharacter = 0xfffd;  // for a byte that is not UTF-8
   constexpr std::size_t kLongestEscape = 12;      // two units of a surrogate pair
   const std::size_t limit = out.size() + kMaxFieldBytes - kCut.size() - kLongestEscape;
   while (!text.empty()) {

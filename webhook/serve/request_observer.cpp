@@ -66,7 +66,7 @@ void RequestObserver::decided(const admission::Answer& answer, admission::Endpoi
 
   const auto duration_us = std::chrono::duration_cast<std::chrono::microseconds>(duration).count();
   if (answer.review == nullptr) {
-    append(level, "no review",
+    append(level, "invalid review",
            std::array<LogField, 5>{{{"path", path_of(endpoint)},
                                     {"reason", name_of(answer.error_code)},
                                     {"problem", answer.error_message},

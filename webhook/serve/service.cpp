@@ -174,7 +174,7 @@ std::expected<void, std::string> Service::start_cluster() {
        .leading = [this](bool leading) { report_leading(leading); },
        .status_failed =
            [this](const std::string& config_map, const std::string& problem) {
-             log_->write(LogLevel::kWarning, "status of policies not written; it is tried again",
+             log_->write(LogLevel::kWarning, "status of policies not written; belay tries again",
                          {{"config_map", config_map}, {"problem", problem}});
            },
        .sightings = [this](const registry::SightingsNews& news) { report_sightings(news); }});
@@ -285,13 +285,13 @@ Service::Readiness Service::readiness() const {
   }
   condition("certificate", problem);
   const bool listed = !cluster_ || cluster_->policies_synced();
-  condition("policies", !listed            ? "not yet listed: the API server has not answered"
+  condition("policies", !listed            ? "not yet listed: the API server has not responded"
                         : policies_.load() ? ""
-                                           : "none was ever read, see the log");
+                                           : "no valid policy was read yet, see the log");
   if (cluster_) {
     condition("namespaces", cluster_->namespaces_synced()
                                 ? ""
-                                : "not yet listed: the API server has not answered");
+                                : "not yet listed: the API server has not responded");
   }
   condition("serving", draining_ ? "shutting down" : "");
   result.text += result.ready ? "readyz check passed\n" : "readyz check failed\n";

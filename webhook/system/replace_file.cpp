@@ -47,16 +47,16 @@ std::expected<void, std::string> replace_file(const std::string& path, std::stri
   const auto now = read_file(AT_FDCWD, target, before.size());
   if (!now && now.error() != EFBIG) return std::unexpected(std::string(std::strerror(now.error())));
   if (!now || *now != before)
-    return std::unexpected("it was changed meanwhile; nothing was written");
+    return std::unexpected("another program changed it; nothing was written");
   struct stat status{};
-  if (::stat(target.c_str(), &status) != 0) return system_problem("cannot be looked at");
+  if (::stat(target.c_str(), &status) != 0) return system_problem("cannot be inspected");
   if (::access(target.c_str(), W_OK) != 0) return system_problem("cannot be written");
 
   Temporary temporary(fmt::format("{}.{}.tmp", target, ::getpid()));
   const Descriptor file(::open(
       temporary.path(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR));
   if (!file.valid()) {
-    const auto problem = system_problem("its folder cannot be written");
+    const auto problem = system_problem("its directory cannot be written");
     if (errno == EEXIST) temporary.keep();
     return problem;
   }

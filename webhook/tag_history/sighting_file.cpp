@@ -255,7 +255,7 @@ class SightingFile::Impl {
     take(std::move(changed->now), changed->state);
     ledger_.written(0, waiting);
     if (forgotten > 0) {
-      tell(fmt::format("the {} oldest tags were forgotten: it is full with {}", forgotten,
+      tell(fmt::format("the {} oldest tags were removed: it is full with {}", forgotten,
                        options_.max_entries));
     }
     return true;

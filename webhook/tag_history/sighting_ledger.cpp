@@ -64,7 +64,7 @@ std::string SightingLedger::not_remembered() {
   const std::lock_guard lock(mutex_);
   const std::size_t count = std::exchange(no_room_, 0);
   if (count == 0) return "";
-  return fmt::format("{} tags were not remembered: too many wait to be written", count);
+  return fmt::format("{} tags were not recorded: too many wait to be written", count);
 }
 
 void SightingLedger::set(std::size_t shard, Entries entries) {

@@ -70,7 +70,7 @@ class SightingMaps::Impl {
     for (const kube::Object& object : objects) {
       const auto shard = shard_named(object.name);
       if (shard) listed[*shard] = read_sighting_shard(object);
-      if (!shard) tell(place_of(object.name), "has the label but none of the names; passed over");
+      if (!shard) tell(place_of(object.name), "has the label but none of the names; it is ignored");
     }
     for (std::size_t shard = 0; shard < kSightingShards; ++shard) {
       take(shard, listed[shard] ? std::move(*listed[shard]) : absent(shard), true);
@@ -224,7 +224,7 @@ class SightingMaps::Impl {
     if (!written->resource_version.empty()) take(index, *std::move(written));
     ledger_.written(index, waiting);
     if (forgotten > 0) {
-      tell(place, fmt::format("the {} oldest tags were forgotten: it is full", forgotten));
+      tell(place, fmt::format("the {} oldest tags were removed: it is full", forgotten));
     }
     return std::nullopt;
   }

@@ -52,7 +52,7 @@ std::expected<SightingMap::value_type, std::string_view> read_line(std::string_v
   const std::string_view digest = next_word(line);
   const std::string_view time = next_word(line);
   if (time.empty() || !line.empty()) {
-    return std::unexpected("is not a tag, a digest and a time, parted by blanks");
+    return std::unexpected("is not a tag, a digest and a time, separated by spaces");
   }
   const std::string remembered_as = key_of(key, digest);
   if (remembered_as.empty()) {
@@ -108,7 +108,7 @@ ReadSightings read_sightings(std::string_view text) {
       continue;
     }
     if (read.entries.contains(entry->first)) {
-      report(number, "is about a tag that has a line already; the older one counts");
+      report(number, "is about a tag that already has a line; the older one counts");
     }
     keep_older(read.entries, entry->first, entry->second);
   }

@@ -278,12 +278,12 @@ TEST_CASE("B17: why the namespace is not known is told, and names the request's 
   std::string out;
   const Answer answer =
       admission.admit(Endpoint::kValidate, policies, {body.data(), body.size()}, out,
-                      Learned{.ns_problem = "the API server did not answer in time"});
+                      Learned{.ns_problem = "the API server did not respond in time"});
   CHECK(answer.unknown_namespace == "shop");
   CHECK(Json::parse(out)["response"]["status"]["message"].get<std::string>().starts_with(
       "Pod shop/checkout: could not be evaluated: the labels of namespace \"shop\" are not known: "
       "the "
-      "API server did not answer in time. Try again in a moment"));
+      "API server did not respond in time. Try again in a moment"));
 }
 
 TEST_CASE("an update that touches nothing that is evaluated waits for no namespace") {

@@ -115,7 +115,7 @@ TEST_CASE("A12: a registry that hangs: /mutate answers in time, by onRegistryErr
     CHECK(answer["allowed"] == allow);
     const std::string said = allow ? answer["warnings"][0].get<std::string>()
                                    : answer["status"]["message"].get<std::string>();
-    CHECK(said.find("registry.corp:5000 did not answer in time") != std::string::npos);
+    CHECK(said.find("registry.corp:5000 did not respond in time") != std::string::npos);
   }
 }
 
@@ -158,7 +158,7 @@ TEST_CASE("a full pool turns a request away at once, by onRegistryError") {
     const auto sent = Clock::now();
     const Json answer = third.ask(request_for("/mutate", "shop/web:v3", "timeout=2300ms"));
     const auto warning = answer["warnings"][0].get<std::string>();
-    if (warning.find("too many images are asked about at once") == std::string::npos) continue;
+    if (warning.find("too many image lookups are waiting") == std::string::npos) continue;
     rejected = answer;
     CHECK(Clock::now() - sent < 1s);
   }
@@ -177,11 +177,11 @@ TEST_CASE("a timeout that leaves no time is answered at once, a short one shorte
     return answer["warnings"][0].get<std::string>();
   };
   CHECK(warning_of(asking.ask(request_for("/mutate", "a/b:1", "timeout=300ms")))
-            .starts_with("no time was left to ask the registry: "));
+            .starts_with("there was no time left to ask the registry: "));
   CHECK(fixture.registry.asked() == 0);
   begin = Clock::now();
   CHECK(warning_of(asking.ask(request_for("/mutate", "a/b:1", "timeout=400ms")))
-            .starts_with("docker.io did not answer in time: "));
+            .starts_with("docker.io did not respond in time: "));
   CHECK(Clock::now() - begin < 2s);
 }
 
@@ -222,7 +222,7 @@ TEST_CASE(
   CHECK(Clock::now() - begin < 3s);
   CHECK(denied["allowed"] == false);
   CHECK(denied["status"]["message"].get<std::string>().find(
-            "registry.corp did not answer in time") != std::string::npos);
+            "registry.corp did not respond in time") != std::string::npos);
   CHECK(fixture.registry.seen().empty());
 }
 
@@ -243,7 +243,7 @@ TEST_CASE("without --registries nothing is asked, and pins and rules say so") {
     return Json::parse(response.body)["response"];
   };
   CHECK(ask("/mutate")["warnings"][0].get<std::string>().starts_with(
-      "belay is not told of any registry (--registries): "));
+      "no registries are configured (--registries): "));
   CHECK(ask("/validate")["status"]["message"].get<std::string>().find(
             "belay is not told of any registry") != std::string::npos);
 }

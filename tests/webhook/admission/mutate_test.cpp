@@ -196,7 +196,7 @@ TEST_CASE("re-applying the same tag takes the old object's digest and asks nobod
   CHECK(m.image(pointer) != "nginx:1.28@" + digest);
   CHECK(m.pins.pinned == 1);
   CHECK(setup.registry.asked() == 1);
-  setup.registry.fail("registry.corp did not answer in time");
+  setup.registry.fail("registry.corp did not respond in time");
   m = update("nginx:1.27", "nginx:1.27@" + digest);  // with the registry away, too
   CHECK(m.image(pointer) == "nginx:1.27@" + digest);
   CHECK(m.warnings().empty());
@@ -214,17 +214,17 @@ TEST_CASE("a pod that runs is not restarted: images that an update left alone st
 
 TEST_CASE("A12: a registry that can't be asked leaves the tag, with the cause in a warning") {
   Setup setup;
-  setup.registry.fail("registry.corp:5000 did not answer in time");
+  setup.registry.fail("registry.corp:5000 did not respond in time");
   const Mutated m = setup.mutate(pod_review({container("web", "registry.corp:5000/shop/web:v1")}));
   CHECK(m.response["allowed"] == true);
   CHECK_FALSE(m.patched());
   CHECK(m.outcome == Outcome::kAllowed);
   CHECK(m.pins.unpinned == 1);
   CHECK(m.warnings() == std::vector<std::string>{
-                            "registry.corp:5000 did not answer in time: "
+                            "registry.corp:5000 did not respond in time: "
                             "\"registry.corp:5000/shop/web:v1\" (web) stays without a digest"});
   CHECK(m.response["auditAnnotations"] ==
-        Json{{"unpinned", "1"}, {"problem", "registry.corp:5000 did not answer in time"}});
+        Json{{"unpinned", "1"}, {"problem", "registry.corp:5000 did not respond in time"}});
 }
 
 TEST_CASE("with onRegistryError: deny an image that can't be pinned is refused with the cause") {
@@ -245,7 +245,7 @@ TEST_CASE("with onRegistryError: deny an image that can't be pinned is refused w
   CHECK(status["message"] ==
         "Pod shop/checkout: 1 image that can't be pinned\n"
         "  pin  spec.containers[1].image (web): \"shop/web:v1\" can't be pinned to a digest: "
-        "docker.io has no such tag. Try again in a moment, or write the digest behind the tag "
+        "docker.io has no such tag. Try again in a moment, or write the digest after the tag "
         "yourself");
   CHECK(status["details"]["causes"][0]["field"] == "spec.containers[1].image");
   CHECK(status["details"]["causes"][0]["reason"] == "pin");
@@ -264,7 +264,7 @@ TEST_CASE("what a registry says can't break a patch") {
     CHECK(m.response["allowed"] == true);
     CHECK_FALSE(m.patched());
     REQUIRE(m.warnings().size() == 1);
-    CHECK(m.warnings()[0].starts_with("the registry's answer is no digest: "));
+    CHECK(m.warnings()[0].starts_with("the registry's response is not a digest: "));
   }
 }
 

@@ -62,7 +62,7 @@ class Cluster final : public NamespaceSource, public NamespaceFetcher {
     changed_.wait_for(lock, 20s, [&] { return !held_; });
     if (!problem_.empty()) return std::unexpected(problem_);
     const auto found = there_.find(name);
-    if (found == there_.end()) return std::unexpected("there is no such namespace");
+    if (found == there_.end()) return std::unexpected("this namespace does not exist");
     known_.insert(*found);
     return {};
   }
@@ -168,9 +168,8 @@ TEST_CASE("A17: a namespace that is not there, or can't be asked for, is refused
   const Json missing = asking.ask(request_for("ghost"));
   CHECK(missing["allowed"] == false);
   CHECK(missing["status"]["code"] == 503);
-  CHECK(
-      message_of(missing).find("the labels of namespace \"ghost\" are not known: there is no such "
-                               "namespace. Try again") != std::string::npos);
+  CHECK(message_of(missing).find("the labels of namespace \"ghost\" are not known: this namespace "
+                                 "does not exist. Try again") != std::string::npos);
   fixture.cluster.fail("the API server cannot be reached");
   CHECK(message_of(asking.ask(request_for("ghost")))
             .find("\"ghost\" are not known: the API server cannot be reached.") !=
@@ -187,7 +186,7 @@ TEST_CASE("A15: with an API server that says nothing, the answer comes within th
   const Json undecided = asking.ask(request_for("ghost"));
   CHECK(undecided["allowed"] == false);
   CHECK(undecided["status"]["code"] == 503);
-  CHECK(message_of(undecided).find("the API server did not answer in time") != std::string::npos);
+  CHECK(message_of(undecided).find("the API server did not respond in time") != std::string::npos);
   CHECK(Clock::now() - begin >= 500ms);
   CHECK(Clock::now() - begin < 3s);
   CHECK(fixture.cluster.asked() == 2);

@@ -293,7 +293,7 @@ TEST_CASE("a replica takes each good pair, and keeps it when the Secret is gone 
 
   follower.replaced({});
   CHECK(store->current() == nullptr);
-  CHECK(events.back().message == "Secret belay-tls: there is no such Secret");
+  CHECK(events.back().message == "Secret belay-tls: the Secret does not exist");
   follower.changed(good);
   const auto first = store->current();
   REQUIRE(first);

@@ -242,7 +242,7 @@ TEST_CASE("what a directory holds beside Kubernetes objects is passed over and c
   CHECK(values.errors().empty());
   CHECK(values.report.passed_over == 3);
   CHECK(values.text() ==
-        "checked 0 objects in 1 file (passed over 3 documents of no Kubernetes object): "
+        "checked 0 objects in 1 file (skipped 3 documents without a Kubernetes object): "
         "no problems\n");
   // What wants to be an object, or can't be read, is not.
   CHECK(found("kind: Pod\n").errors() ==

@@ -81,7 +81,7 @@ TEST_CASE("what becomes of an image follows from its text, the policy and the an
 
 TEST_CASE("a file of which one tag is not resolved is left as it is") {
   PinFile file = file_of(pod("  - {name: a, image: 'a:1'}\n  - {name: b, image: 'b:1'}\n"));
-  const RegistryError error{Failure::kTimeout, "docker.io did not answer in time"};
+  const RegistryError error{Failure::kTimeout, "docker.io did not respond in time"};
   decide(file,
          {{"docker.io/library/a:1", kDigest}, {"docker.io/library/b:1", std::unexpected(error)}});
   CHECK(statuses(file) == "pinned unresolved ");

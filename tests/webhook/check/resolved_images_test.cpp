@@ -71,7 +71,7 @@ ImageFacts look(ResolvedImages& images, const std::string& text, ImageNeed need)
 TEST_CASE("what was not asked for is a problem the first time and known the second") {
   FakeSource source;
   ResolvedImages images(source);
-  CHECK(look(images, "nginx:1", need_of(true, false)).problem == "it was not asked for yet");
+  CHECK(look(images, "nginx:1", need_of(true, false)).problem == "it was not looked up yet");
   CHECK(look(images, "docker.io/library/nginx:1", need_of(false, true)).digest == "");
   CHECK(images.wanted() == 1);
   images.ask_all(8, std::chrono::seconds(1), nullptr);

@@ -60,8 +60,8 @@ TEST_CASE(
       {{"check"},
        "belay check: nothing to check: give -f FILE, -f DIR, or -f - for standard input"},
       {{"review", "--docker-config", "x"},
-       "belay review: --docker-config needs --registries: credentials are shown to registries of "
-       "that list alone"},
+       "belay review: --docker-config needs --registries: credentials are sent only to registries "
+       "in that list"},
       {{"certs"}, "belay certs: give one of the commands create, renew, show"},
       {{"certs", "shwo"}, "belay certs: unknown command \"shwo\", did you mean show?"},
       {{"certs", "create"}, "belay certs create: --dir is required"},
@@ -100,7 +100,7 @@ TEST_CASE("an empty value is told from an option that was not given") {
     CHECK(result.status == kExitError);
     CHECK(result.err.substr(0, result.err.find('\n')) == row.message);
   }
-  CHECK(call({"image", ""}).out.find("not a reference: it is empty") != std::string::npos);
+  CHECK(call({"image", ""}).out.find("not an image reference: it is empty") != std::string::npos);
 }
 
 namespace {
@@ -243,7 +243,7 @@ TEST_CASE(
   const std::string first = content(certs + "/tls.crt");
   const std::string authority = content(certs + "/ca.crt");
   CHECK(call({"certs", "create", "--dir", certs})
-            .out.find("kept, it is valid, for belay.test, 10.0.0.1") != std::string::npos);
+            .out.find("kept, because it is valid, for belay.test, 10.0.0.1") != std::string::npos);
   CHECK(content(certs + "/tls.crt") == first);
 
   const Result shown = call({"certs", "show", certs});

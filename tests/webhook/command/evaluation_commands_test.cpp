@@ -77,8 +77,8 @@ TEST_CASE("check --resolve wants to know which registries, and says what else is
   CHECK(ran.status == 2);
   CHECK(ran.out == "");
   CHECK(ran.err ==
-        "belay check: --resolve asks the registries of --registries and no other: give "
-        "--registries FILE\nTry: belay check --help\n");
+        "belay check: --resolve asks only the registries of --registries: give --registries "
+        "FILE\nTry: belay check --help\n");
   for (const char* const option : {"--registries", "--docker-config", "--tag-history"}) {
     CHECK(
         run_belay({"check", "-p", policy, "-f", file, option, "x"}).err.find("are for --resolve") !=
@@ -117,7 +117,7 @@ TEST_CASE("review answers on standard output: 0 allowed, 1 denied, 2 unreadable"
   const Ran broken = run_belay(command, "{");
   CHECK(broken.status == 2);
   CHECK(broken.out == "");
-  CHECK(broken.err.starts_with("400 syntax: the body is no JSON: "));
+  CHECK(broken.err.starts_with("400 syntax: the body is not JSON: "));
 }
 
 TEST_CASE("review --mutate answers as /mutate does") {
@@ -264,7 +264,7 @@ TEST_CASE("check: other people's YAML fails a run only where it is named") {
                                       "default:environment=prod"};
   const Ran all = run_belay(command);
   CHECK(all.status == 0);
-  CHECK(all.out.find("passed over 1 document of no Kubernetes object") != std::string::npos);
+  CHECK(all.out.find("skipped 1 document without a Kubernetes object") != std::string::npos);
   command[4] = values;
   CHECK(run_belay(command).status == 2);
 }

@@ -50,7 +50,8 @@ TEST_CASE("image: notes tell which part decides") {
   CHECK(alias.find("(index.docker.io is another name for it)") != std::string::npos);
   CHECK(alias.find("runtime takes latest") == std::string::npos);
   const std::string odd = image({"foo_bar.com/app:1"}).out;
-  CHECK(odd.find("\"foo_bar.com\" is no host name, but runtimes will ask it") != std::string::npos);
+  CHECK(odd.find("\"foo_bar.com\" is not a valid host name, but runtimes will try it") !=
+        std::string::npos);
   CHECK(image({"docker.io/nginx:1"}).out.find("default registry") == std::string::npos);
 }
 
@@ -60,17 +61,17 @@ TEST_CASE("image: an error points at the byte and says what may have been meant"
   CHECK(outcome.out ==
         "registry.corp/Shop/web:V1\n"
         "              ^\n"
-        "  not a reference: it has upper-case letters in its repository name\n"
+        "not an image reference: it has upper-case letters in its repository name\n"
         "  did you mean registry.corp/shop/web:V1?\n");
   CHECK(image({"https://reg.corp/a"}).out ==
         "https://reg.corp/a\n"
-        "  not a reference: it starts with a URL scheme, which image references do not have\n"
+        "not an image reference: it starts with a URL scheme, which image references do not have\n"
         "  did you mean reg.corp/a?\n");
   CHECK(image({"nginx:1 "}).out.find("did you mean nginx:1?") != std::string::npos);
   CHECK(image({"nginx:"}).out.find("did you mean nginx?") != std::string::npos);
   CHECK(image({"a b:!"}).out.find("did you mean") == std::string::npos);
   CHECK(image({"a@sha256:0"}).out.find("did you mean") == std::string::npos);
-  CHECK(image({""}).out.starts_with("\"\"\n  not a reference: it is empty\n"));
+  CHECK(image({""}).out.starts_with("\"\"\nnot an image reference: it is empty\n"));
 }
 
 TEST_CASE("B27: image shows bytes outside printable ASCII escaped") {
@@ -120,7 +121,7 @@ TEST_CASE("image: colour only where it is asked for") {
 }
 
 TEST_CASE("image: references that look like options or lists are read as they are") {
-  CHECK(image({"--", "-a/b"}).out.starts_with("-a/b\n^\n  not a reference"));
+  CHECK(image({"--", "-a/b"}).out.starts_with("-a/b\n^\nnot an image reference"));
   CHECK(image({"--", "nginx"}).status == kExitClean);
   CHECK(image({"[::1]"}).out.starts_with("[::1]\n"));
   CHECK(image({"[a,b]"}).out.starts_with("[a,b]\n"));

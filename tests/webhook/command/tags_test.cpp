@@ -90,7 +90,7 @@ TEST_CASE("tags list --output json: an array for programs, empty where there is 
                                         {"firstSeen", "2026-11-22T20:59:46Z"}}}));
   CHECK(f.tags({"list", "redis", "-o", "json"}).out == "[]\n");
   std::ofstream(f.path) << "";
-  CHECK(f.tags({"list"}).err == "no tags are remembered\n");
+  CHECK(f.tags({"list"}).err == "no tag is recorded\n");
   CHECK(f.tags({"list"}).status == kExitClean);
 }
 
@@ -101,7 +101,7 @@ TEST_CASE("tags list: a line that does not read is told, with the rest shown and
   CHECK(outcome.status == kExitError);
   CHECK(outcome.out.find("shop/web:v2") != std::string::npos);
   CHECK(outcome.err == "belay tag-history list: " + f.path +
-                           ": line 4 is not a tag, a digest and a time, parted by blanks\n");
+                           ": line 4 is not a tag, a digest and a time, separated by spaces\n");
 }
 
 TEST_CASE("tags clear: forgets what is named and nothing else, and says what it was") {
@@ -139,13 +139,14 @@ TEST_CASE("tags clear: what can't be meant is an error before anything is forgot
       {{"clear", "--all-of", "nginx:1.27"},
        "belay tag-history clear: --all-of takes a repository; \"nginx:1.27\" is one tag of it"},
       {{"clear", "nginx:1.27@" + kA},
-       "belay tag-history clear: \"nginx:1.27@" + kA +
-           "\" has a digest; tags are remembered by their names"},
+       "belay tag-history clear: \"nginx:1.27@" + kA + "\" has a digest; name the tag without it"},
       {{"clear", "Nginx:1.27"},
-       "belay tag-history clear: \"Nginx:1.27\" is no reference: it has upper-case letters in its "
+       "belay tag-history clear: \"Nginx:1.27\" is not an image reference: it has upper-case "
+       "letters in its "
        "repository name"},
       {{"list", "a b"},
-       "belay tag-history list: \"a b\" is no reference: it has a space, tab or line break"},
+       "belay tag-history list: \"a b\" is not an image reference: it has a space, tab or line "
+       "break"},
       {{"list", "--namespace", "x"},
        "belay tag-history list: give --tag-history or --namespace, not both"},
       {{"clear", "a:1", "--kubeconfig", "x"},

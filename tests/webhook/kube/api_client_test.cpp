@@ -98,8 +98,8 @@ TEST_CASE("a refusal tells its kind, its status, the Status' words and when to c
     CHECK(answer.error().kind == kind);
     CHECK(answer.error().status == status);
     CHECK(answer.error().retry_after == 3s);
-    CHECK(answer.error().message == "the API server answers " + std::to_string(status) +
-                                        " to GET /api/v1/x: in its own words");
+    CHECK(answer.error().message == "the API server returned " + std::to_string(status) +
+                                        " for GET /api/v1/x: in its own words");
   }
 }
 

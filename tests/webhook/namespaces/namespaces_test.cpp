@@ -286,7 +286,8 @@ TEST_CASE("A17: 1,000 namespaces made and asked for at once, by four threads: ea
       const auto reader = namespaces.reader();
       for (int i = t; i < 1'000; i += 4) {
         const std::string name = "ns-" + std::to_string(i);
-        if (problem_of(namespaces.ask(api, name, 500ms)) != "there is no such namespace") ++wrong;
+        if (problem_of(namespaces.ask(api, name, 500ms)) != "this namespace does not exist")
+          ++wrong;
         const std::string environment = i % 3 == 0 ? "prod" : "dev";
         api.make(name, environment);
         if (i % 2 == 0) namespaces.changed(object_of(name, environment));
@@ -299,12 +300,12 @@ TEST_CASE("A17: 1,000 namespaces made and asked for at once, by four threads: ea
   CHECK(wrong == 0);
 }
 
-TEST_CASE("that there is no such namespace is believed for a moment, and of few names") {
+TEST_CASE("that this namespace does not exist is believed for a moment, and of few names") {
   auto now = std::chrono::steady_clock::time_point(1h);
   Namespaces namespaces([&] { return now; });
   MemoryApi api;
-  CHECK(problem_of(namespaces.ask(api, "ghost", 500ms)) == "there is no such namespace");
-  CHECK(problem_of(namespaces.ask(api, "ghost", 500ms)) == "there is no such namespace");
+  CHECK(problem_of(namespaces.ask(api, "ghost", 500ms)) == "this namespace does not exist");
+  CHECK(problem_of(namespaces.ask(api, "ghost", 500ms)) == "this namespace does not exist");
   CHECK(api.asked() == 1);
   api.make("ghost", "prod");
   now += 1s;
@@ -362,7 +363,7 @@ TEST_CASE("who joins a question waits no longer than its own deadline") {
     std::unique_lock lock(mutex);
     changed.wait(lock, [&] { return asked; });
   }
-  CHECK(problem_of(namespaces.ask(api, "shop", 20ms)) == "the API server did not answer in time");
+  CHECK(problem_of(namespaces.ask(api, "shop", 20ms)) == "the API server did not respond in time");
   {
     const std::lock_guard lock(mutex);
     go_on = true;
@@ -382,7 +383,7 @@ TEST_CASE("an answer that the watch has overtaken is dropped") {
   CHECK(environment_of(*reader, "shop") == "new");
   namespaces.deleted(object_of("shop", "new"));
   api.meanwhile = [&] { namespaces.deleted(object_of("shop", "new")); };
-  CHECK(problem_of(namespaces.ask(api, "shop", 500ms)) == "there is no such namespace");
+  CHECK(problem_of(namespaces.ask(api, "shop", 500ms)) == "this namespace does not exist");
   CHECK(environment_of(*reader, "shop") == "-");
 }
 
@@ -419,11 +420,11 @@ TEST_CASE("A15: without an API server what is known stays so, and what is not sa
   const auto reader = namespaces.reader();
   for (const Row& row :
        {Row{Kind::kUnreachable, 0, "the API server cannot be reached"},
-        {Kind::kTimeout, 0, "the API server did not answer in time"},
+        {Kind::kTimeout, 0, "the API server did not respond in time"},
         {Kind::kUnauthorized, 401, "the API server does not accept belay's credentials"},
         {Kind::kForbidden, 403, "belay has no right to read namespaces"},
-        {Kind::kServer, 503, "the API server cannot answer now, HTTP status 503"},
-        {Kind::kRejected, 422, "the API server refused the question, HTTP status 422"},
+        {Kind::kServer, 503, "the API server is unavailable, HTTP status 503"},
+        {Kind::kRejected, 422, "the API server rejected the request, HTTP status 422"},
         {Kind::kStopped, 0, "belay is stopping"}}) {
     MemoryApi api;
     api.fail(row.kind, row.status);
@@ -441,11 +442,12 @@ TEST_CASE("only what can be a namespace's name becomes part of a path") {
        {std::string(), std::string("../secrets"), std::string("a/b"), std::string("a?limit=1"),
         std::string("A"), std::string("-a"), std::string("a-"), std::string("a%2fb"),
         std::string("a\nb"), std::string("a.b"), std::string(64, 'a')}) {
-    CHECK(problem_of(namespaces.ask(api, name, 500ms)) == "no namespace can have such a name");
+    CHECK(problem_of(namespaces.ask(api, name, 500ms)) ==
+          "this is not a valid name of a namespace");
   }
   CHECK(api.asked() == 0);
   CHECK(problem_of(namespaces.ask(api, std::string(63, 'a'), 500ms)) ==
-        "there is no such namespace");
+        "this namespace does not exist");
 }
 
 TEST_CASE("an answer that is no namespace, or another one, is not believed") {

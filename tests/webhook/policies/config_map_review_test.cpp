@@ -69,7 +69,7 @@ TEST_CASE("a ConfigMap whose policy does not read is refused with every error an
           "  data[production.yaml]:5:11: spec.rules.mutabelTag: unknown key; did you mean "
           "\"mutableTag\"?\n"
           "  data[production.yaml]:6:9: spec.mode: must be one of enforce, warn, audit, not the "
-          "text \"deny\"");
+          "string \"deny\"");
     CHECK(status["reason"] == "Invalid");
     CHECK(status["code"] == 422);
     CHECK(status["details"]["kind"] == "ConfigMap");

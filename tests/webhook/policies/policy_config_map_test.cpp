@@ -46,11 +46,10 @@ TEST_CASE("a key that does not read is told with every error and its line, and o
   REQUIRE(found.problems.size() == 2);
   CHECK(found.error_count() == 3);
   CHECK(found.problems[0].file == "data[bad.yaml]");
-  CHECK(
-      found.problems[0].format() ==
-      "data[bad.yaml]:5:11: spec.rules.mutabelTag: unknown key; did you mean \"mutableTag\"?\n"
-      "data[bad.yaml]:5:47: spec.rules.tagRequired.mode: must be one of enforce, warn, audit, not "
-      "the text \"deny\"");
+  CHECK(found.problems[0].format() ==
+        "data[bad.yaml]:5:11: spec.rules.mutabelTag: unknown key; did you mean \"mutableTag\"?\n"
+        "data[bad.yaml]:5:47: spec.rules.tagRequired.mode: must be one of enforce, warn, audit, "
+        "not the string \"deny\"");
   CHECK(found.problems[1].format().starts_with("data[worse.yaml]:"));
 }
 

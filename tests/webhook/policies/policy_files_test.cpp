@@ -152,7 +152,7 @@ TEST_CASE("errors of policies in a ConfigMap point into the manifest") {
             ":30:7: lacks the key \"kind\": Kind of the document\n" + file +
             ":30:7: lacks the key \"metadata\": The name of the policy\n" + file +
             ":30:7: lacks the key \"spec\": The policy itself\n" + file +
-            ":30:7: a: unknown key; known here: apiVersion, kind, metadata, spec\n");
+            ":30:7: a: unknown key; known keys: apiVersion, kind, metadata, spec\n");
 }
 
 TEST_CASE("ConfigMaps in a List, with several policies or with none") {

@@ -183,10 +183,10 @@ TEST_CASE("flags about registries hang together") {
   const auto without = read_config(flags, false);
   REQUIRE_FALSE(without);
   CHECK(without.error() ==
-        std::vector<std::string>{"--docker-config needs --registries: credentials are shown to "
-                                 "registries of that list alone",
-                                 "--pull-secrets needs --registries: credentials are shown to "
-                                 "registries of that list alone"});
+        std::vector<std::string>{"--docker-config needs --registries: credentials are sent only to "
+                                 "registries in that list",
+                                 "--pull-secrets needs --registries: credentials are sent only to "
+                                 "registries in that list"});
   flags = {};
   flags.registries = "registries.yaml";
   flags.pull_secrets = true;
@@ -196,6 +196,7 @@ TEST_CASE("flags about registries hang together") {
   flags.cluster = true;
   flags.sightings = "tags.txt";
   CHECK(read_config(flags, false).error() ==
-        std::vector<std::string>{"--tag-history: with --cluster, ConfigMaps keep the tag history"});
+        std::vector<std::string>{
+            "--tag-history: not with --cluster, which stores the tag history in ConfigMaps"});
   CHECK_FALSE(read_config(with(&ServerFlags::cluster, true), false)->cluster->sightings);
 }

@@ -50,7 +50,7 @@ TEST_CASE("a file that somebody changed meanwhile is left as it is") {
     const std::string path = folder.write("a.yaml", now);
     const auto done = replace_file(path, "old", "new");
     REQUIRE_FALSE(done.has_value());
-    CHECK(done.error() == "it was changed meanwhile; nothing was written");
+    CHECK(done.error() == "another program changed it; nothing was written");
     CHECK(text_of(path) == now);
   }
   CHECK(folder.files() == 1);

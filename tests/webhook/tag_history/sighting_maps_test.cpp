@@ -338,7 +338,7 @@ TEST_CASE("a ConfigMap that is full forgets its oldest tags, and it is told") {
   CHECK(api.at(kPath)["data"]["tags"].get<std::string>().size() <= 5'000);
   CHECK(written(api).contains(kRepository + ":59"));
   CHECK_FALSE(written(api).contains(kRepository + ":0"));
-  CHECK(replica.heard("oldest tags were forgotten: it is full"));
+  CHECK(replica.heard("oldest tags were removed: it is full"));
   CHECK(replica.first("0") == std::nullopt);
 }
 
@@ -371,7 +371,8 @@ TEST_CASE("broken lines are told once, a ConfigMap of another name is passed ove
   const std::lock_guard lock(replica.mutex);
   REQUIRE(replica.news.size() == 2);
   CHECK(replica.news[0].starts_with("ConfigMap belay-system/belay-tag-history-old: "));
-  CHECK(replica.news[1].ends_with(": line 3 is not a tag, a digest and a time, parted by blanks"));
+  CHECK(
+      replica.news[1].ends_with(": line 3 is not a tag, a digest and a time, separated by spaces"));
 }
 
 TEST_CASE("many sightings are written together, and what waits is written when belay ends") {
