@@ -20,7 +20,7 @@ PemPair authority() { return create_authority("belay test CA", kNow).value(); }
 
 }  // namespace
 
-TEST_CASE("a leaf is trusted under its authority for every name it was issued for") {
+TEST_CASE("a certificate is trusted under its CA for every name it was issued for") {
   const PemPair ca = authority();
   const auto leaf =
       issue_leaf(ca, {"belay.belay-system.svc", "localhost", "127.0.0.1", "::1"}, kNow);
@@ -34,7 +34,7 @@ TEST_CASE("a leaf is trusted under its authority for every name it was issued fo
   CHECK(verify(leaf->certificate, authority().certificate, "localhost", kNow) != X509_V_OK);
 }
 
-TEST_CASE("a leaf is valid from an hour before it was issued until its life ends") {
+TEST_CASE("a certificate is valid from an hour before it was issued until its validity ends") {
   const PemPair ca = authority();
   const auto leaf = issue_leaf(ca, {"localhost"}, kNow, 24h);
   REQUIRE(leaf);
@@ -51,7 +51,7 @@ TEST_CASE("a leaf is valid from an hour before it was issued until its life ends
   CHECK((*pair)->renew_at() == kNow - 1h + 1000min);
 }
 
-TEST_CASE("a leaf never outlives its authority") {
+TEST_CASE("a certificate never outlives its CA") {
   const PemPair ca = create_authority("short", kNow, 48h).value();
   const auto leaf = issue_leaf(ca, {"localhost"}, kNow);
   REQUIRE(leaf);
@@ -61,7 +61,7 @@ TEST_CASE("a leaf never outlives its authority") {
   CHECK(late.error().message == "the CA's certificate is not valid now");
 }
 
-TEST_CASE("names that are no names are refused, so none can add another extension value") {
+TEST_CASE("names that are not names are refused, so none can add another extension value") {
   const PemPair ca = authority();
   for (const std::string name : {"", "a b", "evil,IP:10.0.0.1", "a\nb", "@section", "..", "a..b",
                                  ".a", "a.", "http://x", "*", "*.", "exämple.com"}) {
@@ -74,7 +74,7 @@ TEST_CASE("names that are no names are refused, so none can add another extensio
   CHECK_FALSE(create_authority(std::string(65, 'a'), kNow));
 }
 
-TEST_CASE("a leaf cannot act as authority") {
+TEST_CASE("a certificate cannot act as CA") {
   const PemPair ca = authority();
   const auto leaf = issue_leaf(ca, {"localhost"}, kNow);
   const auto below = issue_leaf(*leaf, {"localhost"}, kNow);
@@ -82,7 +82,7 @@ TEST_CASE("a leaf cannot act as authority") {
   CHECK(below.error().message == "the CA's certificate is not a CA certificate");
 }
 
-TEST_CASE("the facts of a certificate say what stands in it") {
+TEST_CASE("the facts of a certificate say what it contains") {
   const PemPair ca = authority();
   const auto leaf = issue_leaf(ca, {"belay.svc", "10.0.0.1"}, kNow);
   const auto facts = read_certificates(leaf->certificate + ca.certificate);

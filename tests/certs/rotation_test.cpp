@@ -72,7 +72,7 @@ TEST_CASE("what is good is left alone, for as long as it is") {
   }
 }
 
-TEST_CASE("A8: the certificate is renewed at two thirds of its life, by the same authority") {
+TEST_CASE("A8: the certificate is renewed at two thirds of its validity, by the same CA") {
   const Holding held = fresh();
   const Plan due = plan(held, {published(held.authorities)}, kNow + 24h * 60 + 1min);
   CHECK(due.holding.certificate != held.certificate);
@@ -89,7 +89,7 @@ TEST_CASE("A8: a certificate that has expired is issued again at once, whoever b
   CHECK(verifies(late.holding, kNow + 24h * 91, held.authorities));
 }
 
-TEST_CASE("A9: a new authority is published, then seen, then issues, then the old one goes") {
+TEST_CASE("A9: a new CA is published, then seen, then issues, then the old one goes") {
   const TimePoint due = kNow + 24h * 244;
   Holding held = fresh();
   held = plan(held, {published(held.authorities)}, due - 24h * 10).holding;  // its certificate
@@ -124,7 +124,7 @@ TEST_CASE("A9: a new authority is published, then seen, then issues, then the ol
   CHECK(verifies(retired.holding, due, retired.holding.authorities));
 }
 
-TEST_CASE("A9: an authority that is asked for comes in the same steps, and the wish is cleared") {
+TEST_CASE("A9: a CA that is asked for comes in the same steps, and the wish is cleared") {
   Holding held = fresh();
   held.renew = "ca";
   const Plan made = plan(held, {published(held.authorities)});
@@ -139,7 +139,7 @@ TEST_CASE("A9: an authority that is asked for comes in the same steps, and the w
   CHECK(leaf.holding.certificate != held.certificate);
 }
 
-TEST_CASE("a Secret that was deleted gets a new authority beside the one that clients trust") {
+TEST_CASE("a Secret that was deleted gets a new CA beside the one that clients trust") {
   const Holding before = fresh();
   const Plan made = plan({}, {published(before.authorities)});
   CHECK(made.holding.certificate.empty());
@@ -189,7 +189,7 @@ TEST_CASE("a Secret broken by hand is repaired with as little change as can be")
   CHECK(verifies(plan(held, {published(good.authorities)}).holding, kNow, good.authorities));
 }
 
-TEST_CASE("A11: an authority made by a clock that runs ahead is followed by one that is valid") {
+TEST_CASE("A11: a CA made by a clock that runs ahead is followed by one that is valid") {
   const Holding ahead = fresh(kNow + 30min);
   CHECK(plan(ahead, {published(ahead.authorities)}).holding == ahead);  // backdated enough
   const Holding far = fresh(kNow + 2h);
@@ -199,7 +199,7 @@ TEST_CASE("A11: an authority made by a clock that runs ahead is followed by one 
   CHECK(verifies(issued.holding, kNow, issued.holding.authorities));
 }
 
-TEST_CASE("a certificate never outlives its authority, nor is it issued in vain near its end") {
+TEST_CASE("a certificate never outlives its CA, nor is it issued in vain near its end") {
   RotationOptions with = options();
   with.leaf_life = with.authority_life * 2;
   const Holding held = plan({}, {}, kNow, with).holding;

@@ -120,7 +120,7 @@ def test_no_label_that_a_tenant_writes_exempts(helm, file):
                 assert set(term["values"]) == hidden
 
 
-def test_the_webhooks_are_asked_about_everything_that_is_judged(rendered):
+def test_the_webhooks_are_asked_about_everything_that_is_evaluated(rendered):
     webhooks = {webhook["name"]: webhook for webhook in only(rendered, "ValidatingWebhookConfiguration")["webhooks"]}
     mutating = only(rendered, "MutatingWebhookConfiguration")["webhooks"]
 

@@ -125,7 +125,7 @@ def levels(schema, path=""):
             yield from levels(below, f"{path}.{key}".lstrip("."))
 
 
-def test_every_value_is_told_and_tried():
+def test_every_value_is_described_and_tried():
     assert sorted(leaves(VALUES)) == sorted(OTHERS) == sorted(told())
 
 

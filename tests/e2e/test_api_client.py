@@ -137,7 +137,7 @@ def test_a_token_file_is_read_again_when_its_token_is_not_taken(control_plane, f
     one.until(lambda line: "replaced" in line)
 
 
-def test_a_server_that_another_authority_signed_is_not_believed(control_plane, follow, tmp_path):
+def test_a_server_that_another_ca_signed_is_not_believed(control_plane, follow, tmp_path):
     from support.certificates import make_certificate
     config = json.loads(control_plane.kubeconfig.read_text())
     config["clusters"][0]["cluster"]["certificate-authority"] = make_certificate(tmp_path, "other")[0]

@@ -12,7 +12,7 @@ from objects import BAD, GOOD
 MERGE = "application/merge-patch+json"
 
 
-def test_B1_an_ephemeral_container_is_judged(cluster, shop):
+def test_B1_an_ephemeral_container_is_evaluated(cluster, shop):
     cluster.admitted("create -f -", shop, objects.pod("web"))
     debug = "debug web --container=shell --profile=general --attach=false --image="
     denial = cluster.denied(debug + "busybox:latest", shop, None, None, "--", "sh")
@@ -22,13 +22,13 @@ def test_B1_an_ephemeral_container_is_judged(cluster, shop):
     cluster.admitted(debug + "busybox:1.36.1-prod", shop, None, None, "--", "sh")
 
 
-def test_B2_an_init_container_is_judged(cluster, shop):
+def test_B2_an_init_container_is_evaluated(cluster, shop):
     bad = objects.pod("web", initContainers=[{"name": "init", "image": BAD}])
     denial = cluster.denied("create -f -", shop, bad)
     assert denial.findings[0].startswith("mutable-tag  spec.initContainers[0].image (init): ")
 
 
-def test_B3_a_sidecar_is_judged(cluster, shop):
+def test_B3_a_sidecar_is_evaluated(cluster, shop):
     bad = objects.pod("web", initContainers=[
         {"name": "good", "image": GOOD}, {"name": "proxy", "image": BAD, "restartPolicy": "Always"}])
     denial = cluster.denied("create -f -", shop, bad)
@@ -37,7 +37,7 @@ def test_B3_a_sidecar_is_judged(cluster, shop):
 
 
 @pytest.mark.parametrize("make, path", [(objects.pod, "spec"), (objects.deployment, "spec.template.spec")])
-def test_B4_an_image_volume_is_judged(cluster, shop, make, path):
+def test_B4_an_image_volume_is_evaluated(cluster, shop, make, path):
     bad = make("web")
     spec = bad["spec"] if make is objects.pod else bad["spec"]["template"]["spec"]
     spec["volumes"] = [{"name": "good", "image": {"reference": GOOD}}, {"name": "model", "image": {"reference": BAD}}]
@@ -46,7 +46,7 @@ def test_B4_an_image_volume_is_judged(cluster, shop, make, path):
     assert denial.findings[0].startswith(f"mutable-tag  {path}.volumes[1].image.reference (model): ")
 
 
-def test_B6_pods_of_a_custom_resource_are_judged(cluster, shop):
+def test_B6_pods_of_a_custom_resource_are_evaluated(cluster, shop):
     """No owner makes a pod trusted, be it known or not."""
     owner = {"ownerReferences": [{"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "name": "web",
                                   "controller": True, "uid": "00000000-0000-4000-8000-000000000001"}]}
@@ -54,21 +54,21 @@ def test_B6_pods_of_a_custom_resource_are_judged(cluster, shop):
     assert denial.rules == ["mutable-tag"]
 
 
-def test_B6_a_custom_resource_that_is_configured_is_judged(cluster, shop):
+def test_B6_a_custom_resource_that_is_configured_is_evaluated(cluster, shop):
     denial = cluster.denied("create -f -", shop, objects.rollout("web", BAD))
     assert denial.head == f'Rollout {shop}/web: 1 problem, policy "production"'
     assert denial.findings[0].startswith("mutable-tag  spec.template.spec.containers[0].image (web): ")
     cluster.admitted("create -f -", shop, objects.rollout("web"))
 
 
-def test_B7_an_image_change_of_a_running_pod_is_judged(cluster, shop):
+def test_B7_an_image_change_of_a_running_pod_is_evaluated(cluster, shop):
     cluster.admitted("create -f -", shop, objects.pod("web"))
     denial = cluster.denied(f"set image pod/web web={BAD}", shop)
     assert denial.head == f'Pod {shop}/web: 1 problem, policy "production"'
     cluster.admitted("set image pod/web web=registry.corp:5000/shop/web:v1.4.3-prod", shop)
 
 
-def test_B8_a_pod_that_is_being_deleted_is_judged(cluster, shop):
+def test_B8_a_pod_that_is_being_deleted_is_evaluated(cluster, shop):
     held = {"finalizers": ["example.com/hold"]}
     cluster.admitted("create -f -", shop, objects.pod("web", metadata=held))
     cluster.request("DELETE", f"/api/v1/namespaces/{shop}/pods/web?gracePeriodSeconds=0")
@@ -78,7 +78,7 @@ def test_B8_a_pod_that_is_being_deleted_is_judged(cluster, shop):
     assert not cluster.exists(f"/api/v1/namespaces/{shop}/pods/web")
 
 
-def test_B9_a_label_change_of_a_running_pod_is_judged(cluster, shop):
+def test_B9_a_label_change_of_a_running_pod_is_evaluated(cluster, shop):
     cluster.admitted("create -f -", shop, objects.pod("web"))
     denial = cluster.denied("label pod web environment=dev --overwrite", shop)
     assert "environment-namespace" in denial.rules
@@ -132,7 +132,7 @@ def test_B17_the_namespace_of_the_request_counts(cluster, shop):
     cluster.admitted("create -f -", "shopping", without)
 
 
-def test_B20_a_generated_name_is_judged_and_named(cluster, shop):
+def test_B20_a_generated_name_is_evaluated_and_named(cluster, shop):
     generated = objects.pod("", BAD)
     generated["metadata"] = {"generateName": "task-", "labels": objects.LABELS}
     denial = cluster.denied("create -f -", shop, generated)

@@ -175,7 +175,7 @@ def test_from_nothing_replicas_get_a_certificate_that_the_api_server_trusts(repl
     print(f"trusted {replicas.from_nothing:.1f} s after the first of three replicas started")
 
 
-def test_A9_ten_changes_of_authority_under_load_break_no_call(replicas):
+def test_A9_ten_changes_of_ca_under_load_break_no_call(replicas):
     slowest = 0.0
     with load(replicas) as running:
         for _ in range(ROTATIONS):
@@ -204,7 +204,7 @@ def test_A12_two_leaders_at_once_break_no_call(replicas):
     assert running.wrong == []
 
 
-def test_A12_a_change_of_authority_goes_on_where_a_leader_stopped(replicas):
+def test_A12_a_change_of_ca_goes_on_where_a_leader_stopped(replicas):
     leader_name = replicas.request("GET", LEASE)["spec"]["holderIdentity"]
     leader = next(one for one in replicas.all if one.name == leader_name)
     before = replicas.held()
@@ -239,7 +239,7 @@ def test_a_secret_broken_by_hand_is_repaired_and_breaks_no_call(replicas, key):
     assert any("Secret belay-tls" in one.log() or "because" in one.log() for one in replicas.all)
 
 
-def test_a_ca_bundle_that_was_changed_or_made_anew_is_published_again(replicas):
+def test_a_ca_bundle_that_was_changed_or_created_again_is_published_again(replicas):
     bundle = replicas.held()["ca.crt"]
     resource = CONFIGURATIONS["MutatingWebhookConfiguration"][0]
     replicas.request("PATCH", f"{ADMISSION}{resource}/belay", [

@@ -40,7 +40,7 @@ def test_a_denied_deployment_says_everything_at_once(cluster, tmp_path):
 
 
 @pytest.mark.parametrize("kind", TEMPLATE_PATHS)
-def test_B5_every_kind_with_a_pod_template_is_judged(cluster, shop, kind):
+def test_B5_every_kind_with_a_pod_template_is_evaluated(cluster, shop, kind):
     path = TEMPLATE_PATHS[kind]
     denial = cluster.denied("create -f -", shop, objects.workload(kind, "web", BAD))
     assert denial.head == f'{kind} {shop}/web: 1 problem, policy "production"'
@@ -49,7 +49,7 @@ def test_B5_every_kind_with_a_pod_template_is_judged(cluster, shop, kind):
 
 
 @pytest.mark.parametrize("kind", [kind for kind in TEMPLATE_PATHS if kind != "Job"])  # a Job's template is immutable
-def test_B5_an_update_of_every_kind_is_judged(cluster, shop, kind):
+def test_B5_an_update_of_every_kind_is_evaluated(cluster, shop, kind):
     path = TEMPLATE_PATHS[kind]
     cluster.admitted("create -f -", shop, objects.workload(kind, "web"))
     pointer = "/" + path.replace(".", "/") + "/spec/containers/0/image"
@@ -59,7 +59,7 @@ def test_B5_an_update_of_every_kind_is_judged(cluster, shop, kind):
     assert denial.findings == [mutable_tag(path + ".spec")]
 
 
-def test_a_pod_is_judged(cluster, shop):
+def test_a_pod_is_evaluated(cluster, shop):
     denial = cluster.denied("create -f -", shop, objects.pod("web", BAD))
     assert denial.prefix == 'Error from server (Forbidden): error when creating "STDIN": '
     assert denial.head == f'Pod {shop}/web: 1 problem, policy "production"'
@@ -101,7 +101,7 @@ def test_a_rollout_to_a_bad_image_is_denied_and_the_good_one_stays(cluster, shop
     cluster.admitted("set image deployment/web web=registry.corp:5000/shop/web:v1.5.0-prod", shop)
 
 
-def test_a_server_side_dry_run_is_judged_alike(cluster, shop):
+def test_a_server_side_dry_run_is_evaluated_alike(cluster, shop):
     denial = cluster.denied("create --dry-run=server -f -", shop, objects.deployment("web", BAD))
     assert denial.head == f'Deployment {shop}/web: 1 problem, policy "production"'
     assert denial.findings == [mutable_tag("spec.template.spec")]

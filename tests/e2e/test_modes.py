@@ -65,7 +65,7 @@ def test_denials_and_admissions_are_counted_by_kind(cluster, shop):
     cluster.until(lambda: count("allowed") > allowed and count("denied") == denied + 1)
 
 
-def test_a_namespace_without_policy_is_not_judged(cluster):
+def test_a_namespace_without_policy_is_not_evaluated(cluster):
     cluster.admitted("create -f -", cluster.namespace("free"), objects.deployment("web", BAD))
 
 

@@ -172,7 +172,7 @@ def test_a_broken_edit_of_a_policy_brings_the_editor_back_with_the_lines(doors, 
     assert kept["data"]["edited.yaml"] == POLICY
 
 
-def test_a_policy_that_reads_is_let_pass_and_its_end_is_told(doors):
+def test_a_policy_that_is_valid_is_admitted_and_its_end_is_reported(doors):
     doors.admitted("apply -f -", webhook.NAMESPACE, config_map(POLICY, "going"))
     done = doors.kubectl("label configmap going belay.dev/policy-", webhook.NAMESPACE)
     assert done.returncode == 0 and 'Warning: policy "edited" no longer applies' in done.stderr, done.stderr

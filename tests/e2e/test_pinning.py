@@ -181,7 +181,7 @@ def test_applying_the_same_again_changes_nothing_even_after_the_tag_has_moved(wo
         assert len(sets) == 1, "nothing was rolled out"
 
 
-def test_another_tag_is_pinned_anew(world):
+def test_another_tag_is_pinned_again(world):
     world.kubectl("shop", "apply", "-f", "-", one=deployment(f"{WEB}:v1"))
     then = world.open.push(images.Image("second"), "shop/web", "v2")
     done = world.kubectl("shop", "set", "image", "deployment/web", f"web={WEB}:v2")

@@ -130,7 +130,7 @@ def test_what_one_replica_saw_the_other_knows_and_a_person_can_read(control_plan
     assert "belay.dev/tag-history: \"true\"" in shown
 
 
-def test_two_replicas_that_write_at_once_lose_nothing_and_the_older_sighting_stays(control_plane, replicas):
+def test_two_replicas_that_write_at_once_lose_nothing_and_the_older_record_stays(control_plane, replicas):
     repositories = [f"registry.corp/team/app{number}" for number in range(40)]
     threads = [threading.Thread(target=lambda one=one, mine=mine, second=second, digest=digest: [
         (one.saw(f"{mine}{number}", repository=repository),
@@ -148,7 +148,7 @@ def test_two_replicas_that_write_at_once_lose_nothing_and_the_older_sighting_sta
     assert len(listed(control_plane, repositories[0], f"{repositories[1]}:both1")) == 31
 
 
-def test_a_tag_that_is_cleared_is_forgotten_by_every_replica_and_written_back_by_none(control_plane, replicas):
+def test_a_tag_that_is_cleared_is_dropped_by_every_replica_and_written_back_by_none(control_plane, replicas):
     one, two = replicas
     for tag in ("v1", "v2", "v3"):
         one.saw(tag)

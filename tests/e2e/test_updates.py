@@ -57,7 +57,7 @@ def test_a_server_side_dry_run_of_an_unchanged_violation_warns_too(cluster):
 
 
 @pytest.mark.parametrize("kind, path", [("deployment", "spec.template.spec"), ("pod", "spec")])
-def test_changing_the_image_of_an_old_violation_is_judged(cluster, kind, path):
+def test_changing_the_image_of_an_old_violation_is_evaluated(cluster, kind, path):
     denial = cluster.denied(f"set image {kind}/imaged web=registry.corp:5000/shop/web:edge", OLD)
     assert denial.head == f'{kind.title()} {OLD}/imaged: 1 problem, policy "production"'
     assert denial.findings[0].startswith(
@@ -65,7 +65,7 @@ def test_changing_the_image_of_an_old_violation_is_judged(cluster, kind, path):
     cluster.admitted(f"set image {kind}/imaged web={GOOD}", OLD)
 
 
-def test_a_second_container_is_judged_beside_an_old_violation(cluster):
+def test_a_second_container_is_evaluated_beside_an_old_violation(cluster):
     """Only what is new is denied; what was there is a warning beside the denial."""
     added = json.dumps([{"op": "add", "path": "/spec/template/spec/containers/-",
                          "value": {"name": "added", "image": "nginx:edge"}}])
@@ -74,7 +74,7 @@ def test_a_second_container_is_judged_beside_an_old_violation(cluster):
     assert denial.findings[0].startswith("mutable-tag  spec.template.spec.containers[1].image (added): ")
 
 
-def test_a_renamed_container_with_an_old_image_is_judged(cluster):
+def test_a_renamed_container_with_an_old_image_is_evaluated(cluster):
     renamed = json.dumps([{"op": "replace", "path": "/spec/template/spec/containers/0/name", "value": "other"}])
     denial = cluster.denied("patch deployment rolled --type=json -p", OLD, None, None, renamed)
     assert denial.rules == ["mutable-tag"]

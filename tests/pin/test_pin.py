@@ -36,7 +36,7 @@ def test_images_indexes_and_dockers_types_are_pinned_to_what_skopeo_says(belay, 
     assert len(registry.requests()) == asked  # what is pinned asks nobody
 
 
-def test_a_tag_that_was_pushed_over_is_told_and_stays_pinned(belay, registry, listed, tmp_path):
+def test_a_tag_that_was_pushed_over_is_reported_and_stays_pinned(belay, registry, listed, tmp_path):
     old = registry.push(images.Image("old"), "shop/moving", "v1")
     text = pod(f"{HOST}/shop/moving:v1@{old}")
     (tmp_path / "pod.yaml").write_text(text)
@@ -140,7 +140,7 @@ def check(belay, registries, *words):
                  "--output", "json", *words)
 
 
-def test_check_resolve_judges_labels_and_offers_the_digest_of_a_refused_tag(belay, registry, listed, tmp_path):
+def test_check_resolve_evaluates_labels_and_offers_the_digest_of_a_refused_tag(belay, registry, listed, tmp_path):
     (tmp_path / "policy.yaml").write_text(POLICY.replace("    tagMoved: {}\n", ""))
     good = registry.push(images.Image("good", labels={"security": "verified"}), "shop/checked", "latest")
     registry.push(images.Image("bad"), "shop/checked", "v1")

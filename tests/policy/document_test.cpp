@@ -70,7 +70,7 @@ TEST_CASE("a text in single quotes reads as YAML has it") {
   }
 }
 
-TEST_CASE("every node knows where it stands") {
+TEST_CASE("every node knows its position") {
   const std::string text =
       "a: 1\n"
       "list:\n"
@@ -169,7 +169,7 @@ TEST_CASE("what the YAML reader complains about carries its line and column") {
   CHECK(outcome("a: 1\r\nb: 2\r\nc: @\r\n").starts_with("3:4: "));
 }
 
-TEST_CASE("a key that stands twice is refused with both places") {
+TEST_CASE("a duplicate key is refused with both places") {
   CHECK(outcome("a: 1\nb: 2\na: 3\n") == "3:1: duplicate key \"a\", first 2 lines above");
   CHECK(outcome("{\"a\":1,\"a\":2}") == "1:8: duplicate key \"a\", first on the same line");
   CHECK(outcome("a: 1\n\"a\": 2\n") == "2:1: duplicate key \"a\", first 1 line above");
@@ -179,7 +179,7 @@ TEST_CASE("a key that stands twice is refused with both places") {
   CHECK(outcome(many + "k3: 1\n") == "41:1: duplicate key \"k3\", first 37 lines above");
 }
 
-TEST_CASE("keys that stand twice are taken down with their paths where a reader asks for them") {
+TEST_CASE("duplicate keys are taken down with their paths where a reader asks for them") {
   std::vector<DocumentError> duplicates;
   const auto documents = read_documents(
       "a: {b: [x, {c: 1, c: 2}]}\nlabels:\n  d.e/f: 1\n  d.e/f: 2\na: 3\n", {}, &duplicates);
@@ -204,7 +204,7 @@ TEST_CASE("keys that stand twice are taken down with their paths where a reader 
   CHECK(duplicates.size() == kMaxDuplicates);
 }
 
-TEST_CASE("keys that are no text are refused") {
+TEST_CASE("keys that are not strings are refused") {
   CHECK(outcome("? [a]\n: 1\n") == "1:3: a key must be a string");
   CHECK(outcome("? \n: 1\n").find("an empty key") != std::string::npos);
   CHECK(outcome("~: 1\n") == "ok");

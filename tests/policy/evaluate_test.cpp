@@ -212,7 +212,7 @@ TEST_CASE("an exemption covers a finding about labels where it covers every imag
   CHECK(evaluator.brief(WorkloadBuilder::deployment()).size() == 1);
 }
 
-TEST_CASE("from its day on an exemption is ignored and told") {
+TEST_CASE("from its day on an exemption is ignored and reported") {
   Policy policy = policy_with({kMutableTag});
   policy.exemptions = {exemption({"docker.io/library/nginx"})};
   policy.exemptions[0].expires = year{2026} / December / day{31};
@@ -235,7 +235,8 @@ TEST_CASE("from its day on an exemption is ignored and told") {
   CHECK(covered.expired.empty());
 }
 
-TEST_CASE("an expired exemption is told of a finding about labels only where all were covered") {
+TEST_CASE(
+    "an expired exemption is reported with a finding about labels only where all were covered") {
   Policy policy = policy_with({kEnvironmentLabel});
   policy.exemptions = {exemption({"docker.io/library/nginx"}), exemption({"quay.io"})};
   policy.exemptions[0].expires = year{2020} / December / day{31};
@@ -246,7 +247,7 @@ TEST_CASE("an expired exemption is told of a finding about labels only where all
   CHECK(evaluator.decision(latest().container("quay.io/a:1", "b")) == Decision::kDenied);
 }
 
-TEST_CASE("placeholders are passed over in templates and evaluated in Pods") {
+TEST_CASE("placeholders are skipped in templates and evaluated in Pods") {
   Policy policy = policy_with({kTagRequired, kMutableTag, kDigestRequired, kTagFormat});
   policy.placeholders = {"auto"};
   Policy without = policy_with({kTagRequired}, "without");

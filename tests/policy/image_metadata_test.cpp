@@ -203,7 +203,7 @@ TEST_CASE("hostile values and platforms are cut, quoted and escaped") {
   CHECK(age[0].size() < 250);
 }
 
-TEST_CASE("durations are told in a unit that people count in") {
+TEST_CASE("durations are written in a unit that people count in") {
   const std::vector<std::pair<std::chrono::seconds, std::string>> rows = {
       {0s, "0 seconds"},   {1s, "1 second"},      {119s, "119 seconds"},
       {120s, "2 minutes"}, {59min, "59 minutes"}, {2h, "2 hours"},

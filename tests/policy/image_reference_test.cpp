@@ -259,7 +259,7 @@ TEST_CASE("B28: whitespace is refused and never trimmed") {
   });
 }
 
-TEST_CASE("text that is no reference is refused at the byte where it stops being one") {
+TEST_CASE("text that is not a reference is refused at the byte where it stops being one") {
   check_bad({
       {"", Code::kEmpty, 0},
       {kHex64, Code::kIdentifier, 0},
@@ -325,7 +325,7 @@ TEST_CASE("limits count the path with library/ and the tag") {
   });
 }
 
-TEST_CASE("a first segment that is no host by its letters stays in the path") {
+TEST_CASE("a first segment that is not a host by its letters stays in the path") {
   check_good({
       {"foo_bar.com/app:1", "", "foo_bar.com/app", "1", ""},
       {"a__b.c/d/e", "", "a__b.c/d/e", "", ""},

@@ -168,7 +168,7 @@ TEST_CASE("an undecided verdict says what is missing and what to do") {
         "cluster to look at belay's log");
 }
 
-TEST_CASE("an exemption that ran out is told beneath the findings") {
+TEST_CASE("an exemption that ran out is reported below the findings") {
   Policy policy = policy_with({kMutableTag});
   policy.exemptions = {exemption({"docker.io/library/nginx", "quay.io"})};
   policy.exemptions[0].ticket = "OPS-1234";
@@ -224,7 +224,7 @@ bool escapes_are_whole(std::string text) {
   return true;
 }
 
-TEST_CASE("user text is escaped wherever it stands, and can't break lines") {
+TEST_CASE("user text is escaped at every place, and can't break lines") {
   const std::string evil = "\xE2\x80\xAE\n  mutable-tag";
   Policy policy = policy_with({kEnvironmentLabel}, "po\nlicy");
   const WorkloadBuilder pod = WorkloadBuilder::pod()

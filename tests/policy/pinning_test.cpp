@@ -38,7 +38,7 @@ TEST_CASE("tags are pinned wherever a pod may name an image") {
   CHECK(planned(policy_with({}), pod).empty());
 }
 
-TEST_CASE("what has a digest, has no tag or is no reference is left as it is") {
+TEST_CASE("what has a digest, has no tag or is not a reference is left as it is") {
   const std::string digested = "web:v1@" + kFirst;
   const Workload pod = WorkloadBuilder::pod()
                            .container(digested, "a")

@@ -170,7 +170,7 @@ TEST_CASE("all errors of a document come at once, by their place") {
   CHECK(errors_of(file("broken.yaml")) == file("broken.txt"));
 }
 
-TEST_CASE("a key that stands twice hides no other error") {
+TEST_CASE("a duplicate key hides no other error") {
   CHECK(errors_of(with_spec("  mode: audit\n  mode: warn\n  rules:\n    tagRequird: {}\n")) ==
         "p:8:3: spec.mode: duplicate key \"mode\", first 1 line above\n"
         "p:10:5: spec.rules.tagRequird: unknown key; did you mean \"tagRequired\"?\n");
@@ -436,7 +436,7 @@ TEST_CASE("a mistake inside a tag template points at its byte") {
         "12:1");
 }
 
-TEST_CASE("an exemption that has expired is no error") {
+TEST_CASE("an exemption that has expired is not an error") {
   CHECK(errors_of(with_spec("  exemptions: [{images: [docker.io/x], reason: x, expires: "
                             "2001-01-01}]\n")) == "");
 }
@@ -566,7 +566,7 @@ TEST_CASE("forms of texts") {
   CHECK_FALSE(check_text(TextForm::kTagGlob, std::string(600, 'a')).empty());
 }
 
-TEST_CASE("a policy holds so many regular expressions, and no more are compiled") {
+TEST_CASE("a policy has a limit of regular expressions, and no more are compiled") {
   const auto with = [](std::size_t expressions) {
     std::string text =
         "apiVersion: belay.dev/v1alpha1\nkind: ImagePolicy\nmetadata: {name: p}\nspec:\n  rules:\n"
@@ -590,7 +590,7 @@ TEST_CASE("a policy holds so many regular expressions, and no more are compiled"
   CHECK(left.expressions == 0);
 }
 
-TEST_CASE("a policy holds so many templates of tags") {
+TEST_CASE("a policy has a limit of templates") {
   const auto with = [](std::size_t templates) {
     std::string text =
         "apiVersion: belay.dev/v1alpha1\nkind: ImagePolicy\nmetadata: {name: p}\nspec:\n  rules:\n"

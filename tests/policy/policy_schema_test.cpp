@@ -43,7 +43,7 @@ TEST_CASE("docs/policy.schema.json is the schema of this reader") {
   }
 }
 
-TEST_CASE("docs/policies.md holds the reference of this reader") {
+TEST_CASE("docs/policies.md contains the reference of this reader") {
   const std::string path = kDocs + "policies.md";
   std::string page = file(path);
   const auto begin = page.find(kBegin) + kBegin.size();
@@ -123,7 +123,7 @@ std::vector<std::string> notes_of(const std::string& spec, std::chrono::year_mon
 
 using Notes = std::vector<std::string>;
 
-TEST_CASE("exemptions that have ended, or end within 14 days, are told of") {
+TEST_CASE("exemptions that have ended, or end within 14 days, are reported") {
   using namespace std::chrono;
   const auto note = [](year_month_day today) {
     return notes_of("exemptions: [{images: [docker.io/x], reason: r, expires: 2026-12-31}]", today);
@@ -143,7 +143,7 @@ TEST_CASE("exemptions that have ended, or end within 14 days, are told of") {
         Notes{"exemptions[0] (docker.io/x) names mutable-tag, which is off"});
 }
 
-TEST_CASE("settings that say nothing are told of") {
+TEST_CASE("settings that say nothing are reported") {
   CHECK(notes_of("rules: {digestRequired: {}, tagRequired: {}}") ==
         Notes{"tagRequired has no effect: digestRequired already covers all images"});
   CHECK(notes_of("rules: {digestRequired: {images: [docker.io/**]}, tagRequired: {}}").empty());

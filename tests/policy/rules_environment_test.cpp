@@ -50,7 +50,7 @@ TEST_CASE("environment-label: label and values are settings") {
   CHECK_FALSE(evaluator.lines(in_environment("qa")).empty());
 }
 
-TEST_CASE("environment-namespace holds pod and namespace label together") {
+TEST_CASE("environment-namespace requires pod and namespace label to match") {
   const Policy policy = policy_with({kEnvironmentNamespace});
   const Evaluator prod(policy, {{"environment", "prod"}});
   CHECK(prod.lines(in_environment("prod")).empty());

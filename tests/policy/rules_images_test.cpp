@@ -421,7 +421,7 @@ TEST_CASE("team-prefix: requireTeam makes a namespace without team a finding") {
   CHECK(evaluator.decision(workload.image("api", "shop/api:v2")) == Decision::kDenied);
 }
 
-TEST_CASE("rules on tags leave texts that are no references to image-reference") {
+TEST_CASE("rules on tags leave texts that are not references to image-reference") {
   Policy policy = policy_with(
       {kTagRequired, kMutableTag, kDigestRequired, kRegistryAllowed, kTeamPrefix, kEnvironmentTag});
   policy.rules.registry_allowed->allow = repositories({"quay.io"});

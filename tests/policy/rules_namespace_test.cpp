@@ -197,7 +197,8 @@ TEST_CASE("rules of workloads never evaluate a namespace, nor namespace-environm
   CHECK(Evaluator(policy_with({kTagRequired})).evaluate(prod_to("dev")).policies.empty());
 }
 
-TEST_CASE("a refused change of a namespace is told with the namespace's name and the policy's") {
+TEST_CASE(
+    "a refused change of a namespace is reported with the namespace's name and the policy's") {
   Policy policy = locking();
   policy.source = {PolicySource::Kind::kConfigMap, "belay-system/production"};
   policy.help_url = "https://platform.example/images";
@@ -220,7 +221,7 @@ TEST_CASE("modes of namespace-environment warn and count as those of other rules
   CHECK(warnings(prod_to("dev"), verdict).size() == 1);
 }
 
-TEST_CASE("a break-glass group that everyone is in is told of") {
+TEST_CASE("a break-glass group that everyone is in is reported") {
   Policy policy = locking();
   CHECK(policy_notes(policy, kToday).empty());
   policy.rules.namespace_environment->break_glass_groups = {"system:authenticated"};

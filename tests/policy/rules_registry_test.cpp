@@ -303,7 +303,7 @@ TEST_CASE("registries are asked about images that rules look at, and about no ot
   CHECK(Evaluator(policy).needs(WorkloadBuilder::the_namespace()).empty());
 }
 
-TEST_CASE("registries are not asked about what an update left alone, nor is it evaluated anew") {
+TEST_CASE("registries are not asked about what an update left alone, nor is it evaluated again") {
   const Policy policy = wanting_verified();
   const Workload workload = WorkloadBuilder::deployment()
                                 .container("web:v1", "a")

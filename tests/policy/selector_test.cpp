@@ -129,7 +129,7 @@ TEST_CASE("no globs restrict nothing") {
   CHECK(NameGlobs().matches("anything"));
 }
 
-TEST_CASE("a bad entry is told by its index") {
+TEST_CASE("a bad entry is reported by its index") {
   const std::vector<std::string> alone{"shop", "!"};
   CHECK(NameGlobs::compile(alone).error().index == 1);
   CHECK(NameGlobs::compile(alone).error().message == "excludes nothing; a glob must follow \"!\"");
@@ -216,7 +216,7 @@ TEST_CASE("B23: patterns know the aliases of docker.io") {
   CHECK_FALSE(repository_matches("docker.io/library/nginx", "registry.corp/nginx"));
 }
 
-TEST_CASE("a first segment that is no host by its letters is matched as the host") {
+TEST_CASE("a first segment that is not a host by its letters is matched as the host") {
   CHECK(repository_matches("foo_bar.com", "foo_bar.com/app"));
   CHECK(repository_matches("foo_bar.com/app", "foo_bar.com/app:1"));
   CHECK_FALSE(repository_matches("docker.io", "foo_bar.com/app"));

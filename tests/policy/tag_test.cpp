@@ -31,7 +31,7 @@ TEST_CASE("versions of SemVer 2.0 are versions") {
   }
 }
 
-TEST_CASE("what SemVer 2.0 does not allow is no version") {
+TEST_CASE("what SemVer 2.0 does not allow is not a version") {
   for (const char* text :
        {"",         "1",         "1.2",    "1.2.",      "1..3",       ".1.2",     "1.2.3.4",
         "v1.2.3",   "01.2.3",    "1.02.3", "1.2.03",    "1.2.3-",     "1.2.3-01", "1.2.3-a..b",

@@ -98,7 +98,7 @@ def test_metadata_of_a_digest_is_asked_for_once(belay, open_registry):
     assert len(open_registry.requests()) == asked
 
 
-def test_templates_are_judged_and_a_warning_is_only_a_warning(belay, open_registry):
+def test_templates_are_evaluated_and_a_warning_is_only_a_warning(belay, open_registry):
     open_registry.push(images.Image("bare"), "shop/bare", "v1")
     assert not belay.validate(deployment("open.test/shop/bare:v1"), "source").allowed
     answer = belay.validate(deployment("open.test/shop/bare:v1"), "warned")

@@ -137,7 +137,7 @@ def test_a_registry_that_is_added_to_the_file_is_asked_without_a_restart(start_b
     assert belay.mutate(pod("other.test/shop/web:single")).patch == []
 
 
-def test_a_mirror_that_is_down_is_passed_over(start_belay, filled, at):
+def test_a_mirror_that_is_down_is_skipped(start_belay, filled, at):
     from support.hostile_registry import closed_port
     mirror = {key: value for key, value in at("", closed_port()).items() if key != "host"}
     belay = start_belay([policy("pinned", "shop", pin={"enabled": True})],

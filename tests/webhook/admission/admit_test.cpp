@@ -268,7 +268,7 @@ TEST_CASE("B17: where the namespace is not known, nothing is allowed") {
   CHECK(answer.unknown_namespace == "shop");
 }
 
-TEST_CASE("B17: why the namespace is not known is told, and names the request's namespace") {
+TEST_CASE("B17: why the namespace is not known is reported, and names the request's namespace") {
   const test::NoNamespaces namespaces;
   Admission admission(namespaces, fixed_day());
   const auto policies = set_of(environment_policy("environments"));

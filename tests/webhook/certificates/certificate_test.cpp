@@ -188,7 +188,7 @@ TEST_CASE("a type that asks for a certificate and a key keeps both keys, even em
   CHECK_FALSE(read_ca_bundles("[]"));
 }
 
-TEST_CASE("A9: a leader goes through the steps of a new authority by what it has seen published") {
+TEST_CASE("A9: a leader goes through the steps of a new CA by what it has seen published") {
   Fixture fixture;
   fixture.api.put(kValidating, configuration());
   fixture.api.put(kMutating, configuration());
@@ -265,7 +265,7 @@ TEST_CASE("A12: a bundle that was read before another leader's step is not publi
   CHECK_FALSE(ca_bundle_patch({.resource_version = "7", .bundles = {"new"}}, "new"));
 }
 
-TEST_CASE("an API server that says no is told of once, and asked again") {
+TEST_CASE("an API server that says no is reported once, and asked again") {
   Fixture fixture;
   fixture.api.broken = ApiError{
       .kind = ApiError::Kind::kForbidden, .status = 403, .message = "the role lacks a verb"};

@@ -70,7 +70,7 @@ TEST_CASE("a self-signed directory is filled, kept over a restart, and renewed a
   CHECK(fixture.failures.empty());
 }
 
-TEST_CASE("another name on the command line makes another certificate under the same authority") {
+TEST_CASE("another name on the command line makes another certificate under the same CA") {
   Fixture fixture;
   REQUIRE(fixture.make(in_directory(fixture.path())).start());
   auto options = in_directory(fixture.path());
@@ -80,7 +80,7 @@ TEST_CASE("another name on the command line makes another certificate under the 
   CHECK(fixture.store->current()->leaf().names == options.names);
 }
 
-TEST_CASE("an authority that has expired is replaced together with its certificate") {
+TEST_CASE("a CA that has expired is replaced together with its certificate") {
   Fixture fixture;
   auto source = fixture.make(in_directory(fixture.path()));
   REQUIRE(source.start());

@@ -223,7 +223,7 @@ spec: {containers: [{name: a, image: a:latest}]}
   CHECK(checked.report.errors[0].place.line <= 6);
 }
 
-TEST_CASE("what is no Kubernetes object is an error") {
+TEST_CASE("what is not a Kubernetes object is an error") {
   CHECK(Checked("a: b\n").errors() == "app.yaml:1:1: not a Kubernetes object: it has no kind\n");
   CHECK(Checked("kind: Pod\n").errors() ==
         "app.yaml:1:1: not a Kubernetes object: it has no apiVersion\n");
@@ -232,7 +232,7 @@ TEST_CASE("what is no Kubernetes object is an error") {
   CHECK(Checked("# nothing\n---\n---\n").report.objects == 0);
 }
 
-TEST_CASE("what a directory holds beside Kubernetes objects is passed over and counted") {
+TEST_CASE("what a directory holds beside Kubernetes objects is skipped and counted") {
   const auto found = [](std::string_view text) {
     return Checked(text, test::set_of(test::tag_policy("production")),
                    {.path = "app.yaml", .named = false});
@@ -250,7 +250,7 @@ TEST_CASE("what a directory holds beside Kubernetes objects is passed over and c
   CHECK(found("a: [\n").report.errors.size() == 1);
 }
 
-TEST_CASE("a Helm template that does not read is told from a manifest that does not") {
+TEST_CASE("an invalid Helm template is not taken for an invalid manifest") {
   CHECK(Checked("a: b\n{{- if .Values.x }}\nc: d\n{{- end }}\n")
             .errors()
             .find("If this is a Helm template: helm template CHART | belay check -f -") !=

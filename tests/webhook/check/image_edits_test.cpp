@@ -78,7 +78,7 @@ TEST_CASE("digests go where the files of tests/data/pin have <pin>, and no other
   }
 }
 
-TEST_CASE("an image that something else shares through an anchor is told with its line") {
+TEST_CASE("an image that something else shares through an anchor is reported with its line") {
   const auto text = read_file(tests::source("tests/data/pin/anchors.yaml"));
   CHECK(obstacles(replace_all(*text, "<pin>", "")) ==
         "17: memcached:1 is also the value of items[1].metadata.labels.version, through an "
@@ -127,7 +127,7 @@ TEST_CASE("a Rollout's images are found where its template is declared") {
             .find("'x:1@sha256:") != std::string::npos);
 }
 
-TEST_CASE("what does not read is an error with its place, and the rest is still found") {
+TEST_CASE("what is invalid is an error with its place, and the rest is still found") {
   const ManifestImages found = find(
       "kind: Pod\n---\napiVersion: v1\nkind: Pod\nspec: {containers: {}}\n---\na: [\n---\n"
       "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{image: 'x:1'}]}\n");
@@ -137,7 +137,7 @@ TEST_CASE("what does not read is an error with its place, and the rest is still 
   CHECK(errors(find("a: {{ .Values.image }}")).find("Helm template") != std::string::npos);
 }
 
-TEST_CASE("YAML of a directory that is no Kubernetes object is passed over") {
+TEST_CASE("YAML of a directory that is not a Kubernetes object is skipped") {
   const ManifestImages found =
       find("image: nginx:1\n", {.path = "charts/values.yaml", .named = false});
   CHECK(found.errors.empty());

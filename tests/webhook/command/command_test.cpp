@@ -180,7 +180,7 @@ TEST_CASE("called as a kubectl plugin, help speaks of kubectl belay") {
   CHECK(call({"nope"}, "kubectl belay").err.starts_with("kubectl belay: unknown command"));
 }
 
-TEST_CASE("a suggestion is a word that could have been meant") {
+TEST_CASE("a suggestion is a word close to what was typed") {
   const std::vector<std::string> words{"--policy", "--output", "--help"};
   CHECK(nearest("--polcy", words) == "--policy");
   CHECK(nearest("--ouptut", words) == "--output");

@@ -213,7 +213,7 @@ TEST_CASE("check reads standard input, and prints JSON") {
   CHECK(json["findings"][0]["line"] == 4);
 }
 
-TEST_CASE("a policy that does not read and a label that is none are errors") {
+TEST_CASE("a policy that is invalid and an invalid label are errors") {
   const Folder folder;
   const std::string policy = folder.write("wrong.yaml", "kind: ImagePolicy\n");
   const std::string good = folder.write("good.yaml", manifest("a:1"));

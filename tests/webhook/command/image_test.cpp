@@ -55,7 +55,7 @@ TEST_CASE("image: notes tell which part decides") {
   CHECK(image({"docker.io/nginx:1"}).out.find("default registry") == std::string::npos);
 }
 
-TEST_CASE("image: an error points at the byte and says what may have been meant") {
+TEST_CASE("image: an error points at the byte and offers a correction") {
   const Outcome outcome = image({"registry.corp/Shop/web:V1"});
   CHECK(outcome.status == kExitFindings);
   CHECK(outcome.out ==
@@ -108,7 +108,7 @@ TEST_CASE("B28: image takes each line of standard input as it is") {
   CHECK(answers[3]["canonical"] == "docker.io/library/x:1");
 }
 
-TEST_CASE("image: bytes that are no UTF-8 leave JSON readable") {
+TEST_CASE("image: bytes that are not UTF-8 leave JSON readable") {
   const Outcome outcome = image({"-", "-o", "json"}, "a\xff\n");
   CHECK(nlohmann::json::parse(outcome.out)["input"] == "a\xef\xbf\xbd");
   CHECK(image({"-", "-o", "json"}).out.empty());

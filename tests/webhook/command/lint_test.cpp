@@ -83,7 +83,7 @@ TEST_CASE("lint exits 2 where there is nothing to read") {
   CHECK(lint({}).err.find("give a policy") != std::string::npos);
 }
 
-TEST_CASE("lint as JSON holds policies, errors and notes") {
+TEST_CASE("lint as JSON contains policies, errors and notes") {
   const auto ran =
       lint({data("production.yaml"), data("broken.yaml"), data("gone.yaml"), "-o", "json"});
   const auto root = nlohmann::json::parse(ran.out);

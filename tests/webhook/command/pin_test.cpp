@@ -219,7 +219,7 @@ TEST_CASE("--check lists what has no digest, exits with 1, and needs no registry
   CHECK(pin(options, registry).status == 0);
 }
 
-TEST_CASE("--check with registries tells what to write, and a tag that moved is no finding") {
+TEST_CASE("--check with registries tells what to write, and a tag that moved is not a finding") {
   const Folder folder;
   Registry registry('2');
   const std::string path = folder.write("pods.yaml", pod("nginx:1"));
@@ -240,7 +240,8 @@ TEST_CASE("--check with registries tells what to write, and a tag that moved is 
   CHECK(pin(options, registry).status == 2);
 }
 
-TEST_CASE("without registries the error holds the smallest file that names those of the images") {
+TEST_CASE(
+    "without registries the error contains the smallest file that names those of the images") {
   const Folder folder;
   Registry registry;
   PinOptions options;

@@ -48,7 +48,7 @@ struct Fixture {
   std::string path = folder.path("tags");
 };
 
-TEST_CASE("tags list: columns line up, digests stand in full and times in UTC") {
+TEST_CASE("tag-history list: columns line up, digests stand in full and times in UTC") {
   const Fixture f;
   const Outcome all = f.tags({"list"});
   CHECK(all.status == kExitClean);
@@ -69,7 +69,7 @@ TEST_CASE("tags list: columns line up, digests stand in full and times in UTC") 
         "registry.corp:5000/shop/web:v2  sha256:bbbbbbbbbbbb  2026-11-02T00:00:00Z\n");
 }
 
-TEST_CASE("tags list: repositories and tags are taken as users write them") {
+TEST_CASE("tag-history list: repositories and tags are taken as users write them") {
   const Fixture f;
   CHECK(f.tags({"list", "nginx"}).out == f.tags({"list", "docker.io/library/nginx:1.27"}).out);
   CHECK(f.tags({"list", "Registry.CORP:5000/shop/web"}).out ==
@@ -94,7 +94,8 @@ TEST_CASE("tags list --output json: an array for programs, empty where there is 
   CHECK(f.tags({"list"}).status == kExitClean);
 }
 
-TEST_CASE("tags list: a line that does not read is told, with the rest shown and status 2") {
+TEST_CASE(
+    "tag-history list: a line that is invalid is reported, with the rest shown and status 2") {
   const Fixture f;
   std::ofstream(f.path, std::ios::app) << "\x1b[2Jnonsense\n";
   const Outcome outcome = f.tags({"list"});
@@ -104,7 +105,7 @@ TEST_CASE("tags list: a line that does not read is told, with the rest shown and
                            ": line 4 is not a tag, a digest and a time, separated by spaces\n");
 }
 
-TEST_CASE("tags clear: forgets what is named and nothing else, and says what it was") {
+TEST_CASE("tag-history clear: forgets what is named and nothing else, and says what it was") {
   const Fixture f;
   const Outcome one = f.tags({"clear", "registry.corp:5000/shop/web:v2", "nginx:1.26"});
   CHECK(one.status == kExitClean);
@@ -123,7 +124,7 @@ TEST_CASE("tags clear: forgets what is named and nothing else, and says what it 
   CHECK(f.text().find("nginx:1.27") != std::string::npos);
 }
 
-TEST_CASE("tags clear: what can't be meant is an error before anything is forgotten") {
+TEST_CASE("tag-history clear: what cannot be a tag is an error before anything is forgotten") {
   const Fixture f;
   const std::string before = f.text();
   struct {

@@ -27,7 +27,7 @@ struct Address {
   sockaddr_storage storage{};
 };
 
-TEST_CASE("3.9: public addresses are dialled") {
+TEST_CASE("3.9: public addresses are contacted") {
   for (const char* text :
        {"1.0.0.0",         "9.255.255.255",   "11.0.0.0",         "100.63.255.255",
         "100.128.0.0",     "126.255.255.255", "128.0.0.0",        "169.253.255.255",
@@ -41,7 +41,7 @@ TEST_CASE("3.9: public addresses are dialled") {
   }
 }
 
-TEST_CASE("3.9: private addresses are dialled only where the admin allows it") {
+TEST_CASE("3.9: private addresses are contacted only where the admin allows it") {
   for (const char* text :
        {"10.0.0.0",         "10.255.255.255",  "100.64.0.0",      "100.127.255.255",
         "127.0.0.0",        "127.0.0.1",       "127.255.255.255", "172.16.0.0",
@@ -55,7 +55,7 @@ TEST_CASE("3.9: private addresses are dialled only where the admin allows it") {
   }
 }
 
-TEST_CASE("3.9: metadata, link-local and what is no host are never dialled") {
+TEST_CASE("3.9: metadata, link-local and what is not a host are never contacted") {
   for (const char* text : {"0.0.0.0",
                            "0.255.255.255",
                            "100.100.100.200",
@@ -111,7 +111,7 @@ TEST_CASE("3.9: metadata, link-local and what is no host are never dialled") {
   }
 }
 
-TEST_CASE("3.9: a socket that is none of the internet's is never dialled") {
+TEST_CASE("3.9: a socket that is none of the internet's is never contacted") {
   sockaddr local{};
   local.sa_family = AF_UNIX;
   CHECK_FALSE(may_dial(AddressGuard::kPublicPrivate, local));

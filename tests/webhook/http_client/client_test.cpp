@@ -84,7 +84,7 @@ TEST_CASE("many threads use one client at once") {
   CHECK(good == 60);
 }
 
-TEST_CASE("an unknown authority is refused, and the system's authorities help nobody") {
+TEST_CASE("an unknown CA is refused, and the system's CAs help nobody") {
   const Identity who = identity();
   const Identity other = identity();
   const Imposter server(&who.leaf, say_ok);
@@ -207,7 +207,7 @@ TEST_CASE("a proxy of the environment is used only by those who ask for it") {
   CHECK(proxied->status == 418);
 }
 
-TEST_CASE("what is no request of ours is not sent") {
+TEST_CASE("what is not a valid request is not sent") {
   const Imposter server(nullptr, say_ok);
   const ClientRequest requests[] = {
       {.url = "file:///etc/passwd"},
@@ -337,7 +337,7 @@ TEST_CASE("a stop ends a silent stream and a silent request within 200 ms") {
   CHECK(answer.error().kind == Kind::kStopped);
 }
 
-TEST_CASE("a name is refused only where the guard kept every address of it from being dialled") {
+TEST_CASE("a name is refused only where the guard kept every address of it from being contacted") {
   namespace http_client = belay::webhook::http_client;
   const ClientRequest request;
   http_client::Exchange exchange{.request = request, .guard = http_client::AddressGuard::kPublic};

@@ -256,7 +256,7 @@ TEST_CASE("a lease that asks for a year of patience is given ten durations") {
   CHECK(a.step());
 }
 
-TEST_CASE("an answer that is no Lease changes nothing") {
+TEST_CASE("an answer that is not a Lease changes nothing") {
   for (const char* text : {"", "null", "[]", "{", R"({"kind":"Status"})", R"({"kind":1})"}) {
     CHECK_FALSE(read_lease(text));
   }

@@ -32,7 +32,7 @@ TEST_CASE("a Secret's data is decoded, alone and in a list, whose items do not s
   CHECK_FALSE(read_object(R"({"kind":"Secret","metadata":{"name":"s"},"data":{"k":"*"}})"));
 }
 
-TEST_CASE("what is no object, no list and no event is said to be none") {
+TEST_CASE("what is not an object, a list or an event is reported as such") {
   const char* const broken[] = {"",
                                 "{",
                                 "null",

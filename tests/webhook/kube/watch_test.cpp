@@ -290,7 +290,7 @@ TEST_CASE("a page that is too large to read is asked for in halves") {
   CHECK(seen.state.lists == 1);
 }
 
-TEST_CASE("a list that does not read is no list: nothing is replaced by it") {
+TEST_CASE("an invalid list replaces nothing") {
   for (const char* broken : {"", "{", "[]", R"({"kind":"NamespaceList","items":[]})",
                              R"({"metadata":{"resourceVersion":"1"},"items":[{"metadata":{}}]})"}) {
     const Run seen = run({page(std::string(broken)), page(list(item("a", 1), 5))});

@@ -259,7 +259,7 @@ TEST_CASE("readers see whole namespaces while the writer replaces, changes and d
   CHECK(torn == 0);
 }
 
-TEST_CASE("A17: a namespace that the watch has not told of is asked for and found") {
+TEST_CASE("A17: a namespace that is not in the watch cache yet is asked for and found") {
   Namespaces namespaces;
   MemoryApi api;
   api.make("shop", "prod");
@@ -300,7 +300,7 @@ TEST_CASE("A17: 1,000 namespaces made and asked for at once, by four threads: ea
   CHECK(wrong == 0);
 }
 
-TEST_CASE("that this namespace does not exist is believed for a moment, and of few names") {
+TEST_CASE("that a namespace does not exist is believed for a moment, and of few names") {
   auto now = std::chrono::steady_clock::time_point(1h);
   Namespaces namespaces([&] { return now; });
   MemoryApi api;
@@ -450,7 +450,7 @@ TEST_CASE("only what can be a namespace's name becomes part of a path") {
         "this namespace does not exist");
 }
 
-TEST_CASE("an answer that is no namespace, or another one, is not believed") {
+TEST_CASE("an answer that is not a namespace, or another one, is not believed") {
   for (const char* answer : {"{", "[]", R"({"metadata":{"name":"other","labels":{}}})"}) {
     Namespaces namespaces;
     MemoryApi api;

@@ -58,7 +58,7 @@ bool is_plainly_allowed(const Json& response) {
   return response["allowed"] == true && !response.contains("warnings");
 }
 
-TEST_CASE("a ConfigMap whose policy does not read is refused with every error and its line") {
+TEST_CASE("a ConfigMap whose policy is invalid is refused with every error and its line") {
   for (const admission::Endpoint endpoint :
        {admission::Endpoint::kValidatePolicy, admission::Endpoint::kValidate}) {
     const Json response = created(config_map(kBad), endpoint);
@@ -91,7 +91,7 @@ TEST_CASE("a ConfigMap whose policy does not read is refused with every error an
         "  data: contains no policy: no key ends in .yaml, .yml or .json");
 }
 
-TEST_CASE("what no longer reads is refused where it changes, not where it stands already") {
+TEST_CASE("what became invalid is refused where it changes, not where it stands already") {
   Json annotated = config_map(kBad);
   annotated["metadata"]["annotations"] = {{"belay.dev/status", "does not read"}};
   CHECK(ask(test::review("", "ConfigMap", annotated, "UPDATE", config_map(kBad)))["allowed"] ==
@@ -100,7 +100,7 @@ TEST_CASE("what no longer reads is refused where it changes, not where it stands
                          config_map(kBad, Json::object())))["allowed"] == false);
 }
 
-TEST_CASE("a ConfigMap whose policies read, or that holds none, is let pass") {
+TEST_CASE("a ConfigMap whose policies are valid, or that contains none, is admitted") {
   CHECK(is_plainly_allowed(created(config_map(kGood))));
   CHECK(is_plainly_allowed(created(config_map(kBad, Json::object()))));
   CHECK(is_plainly_allowed(created(config_map(kBad, {{"belay.dev/policy", "false"}}))));
@@ -155,7 +155,7 @@ TEST_CASE("/validate-policy answers about ConfigMaps only") {
   CHECK(answer["error"]["code"] == "kind");
 }
 
-TEST_CASE("data that is no mapping of texts spoils a ConfigMap, and nothing else") {
+TEST_CASE("data that is not a mapping of strings spoils a ConfigMap, and nothing else") {
   for (const Json& data : {Json("text"), Json{{"a.yaml", 1}}, Json{{"a.yaml", {{"b", "c"}}}}}) {
     const Json object = {{"metadata", {{"labels", {{"belay.dev/policy", "true"}}}}},
                          {"data", data}};

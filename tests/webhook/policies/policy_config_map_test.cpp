@@ -35,7 +35,8 @@ TEST_CASE("each key with the suffix of a policy is one, with the ConfigMap as it
   CHECK(policy.only_namespace.empty());
 }
 
-TEST_CASE("a key that does not read is told with every error and its line, and others still read") {
+TEST_CASE(
+    "a key that is invalid is reported with every error and its line, and others stay valid") {
   const auto found = read_policy_config_map(
       "belay-system", "policies",
       {{"bad.yaml", policy_text("bad", "{mutabelTag: {}, tagRequired: {mode: deny}}")},
@@ -53,7 +54,7 @@ TEST_CASE("a key that does not read is told with every error and its line, and o
   CHECK(found.problems[1].format().starts_with("data[worse.yaml]:"));
 }
 
-TEST_CASE("keys that stand twice, two documents and an empty text are no policy") {
+TEST_CASE("duplicate keys, two documents and an empty text are not a policy") {
   for (const std::string& text : {policy_text("a") + "kind: ImagePolicy\n",
                                   policy_text("a") + "---\n" + policy_text("b"), std::string()}) {
     CAPTURE(text);

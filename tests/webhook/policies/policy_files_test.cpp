@@ -67,7 +67,7 @@ TEST_CASE("a policy's revision is the beginning of the SHA-256 of its text") {
         "0753608009a2");
 }
 
-TEST_CASE("a stream of documents holds a policy each") {
+TEST_CASE("a stream of documents contains a policy each") {
   const auto loaded =
       load_policy_text("p", policy_text("a") + "---\n" + policy_text("b") + "---\n---\n");
   CHECK(names_of(loaded) == Names{"a", "b"});
@@ -95,7 +95,7 @@ TEST_CASE("what cannot be read is a problem of its file") {
         nothing.path("big.yaml") + ": is larger than 4 MiB\n");
 }
 
-TEST_CASE("a policy with a key that stands twice is not taken, and neither is its file") {
+TEST_CASE("a policy with a duplicate key is not taken, and neither is its file") {
   const std::string twice =
       "apiVersion: belay.dev/v1alpha1\nkind: ImagePolicy\nmetadata: {name: b}\n"
       "spec:\n  mode: warn\n  mode: warn\n  rules: {tagRequired: {}}\n";

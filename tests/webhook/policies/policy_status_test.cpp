@@ -43,7 +43,7 @@ TEST_CASE("a status says which policies are in force, at which revision") {
         "in force: ours (revision 0123456789ab) for namespace shop");
 }
 
-TEST_CASE("a status says what does not read, where, and what stays in force instead") {
+TEST_CASE("a status says what is invalid, where, and what stays in force instead") {
   CHECK(
       status_text({.in_force = {{"a.yaml", policy_of("production")}, {"b.yaml", policy_of("test")}},
                    .kept = {"a.yaml"},

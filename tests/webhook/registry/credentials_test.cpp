@@ -97,7 +97,7 @@ TEST_CASE("3.12: a host that looks like another gets no credential") {
   CHECK(found(keyring, "myteam.azurecr.io", "a") == Strings{"myteam.azurecr.io", "*.azurecr.io"});
 }
 
-TEST_CASE("3.12: a key of a config that is no host gives its credential to nobody") {
+TEST_CASE("3.12: a key of a config that is not a host gives its credential to nobody") {
   const Keyring keyring = keyring_of({"user@reg.corp", "reg.corp?x", "reg.corp#x", "reg.corp\\x",
                                       "ftp://reg.corp", "reg corp", "r%65g.corp", "reg.corp:"});
   CHECK(found(keyring, "reg.corp", "shop/web").empty());
@@ -160,7 +160,7 @@ TEST_CASE("the older form is the mapping of auths alone") {
   }
 }
 
-TEST_CASE("A18: a config that does not read is refused, and no secret of it is repeated") {
+TEST_CASE("A18: a config that is invalid is refused, and no secret of it is repeated") {
   for (const auto* const text :
        {"", "[]", "secret", R"({"auths":[]})", R"({"auths":{"secret":1}})",
         R"({"auths":{"a":{"auth":"secret!"}}})", R"({"auths":{"a":{"auth":"c2VjcmV0"}}})",

@@ -147,7 +147,7 @@ policy::ImageFacts ask(ImageFactSource& source, std::string_view image,
   return facts;
 }
 
-TEST_CASE("what was asked once is known: digest, metadata of that digest, first sighting") {
+TEST_CASE("what was asked once is known: digest, metadata of that digest, first record") {
   Setup setup;
   setup.registry.shown_to = {""};
   auto source = setup.source();
@@ -278,7 +278,7 @@ TEST_CASE("3.14: secrets that can't be read are a clause that holds nothing of t
   CHECK(setup.registry.asked_as == std::vector<std::string>{""});  // and believed for a while
 }
 
-TEST_CASE("3.14: names of secrets and accounts that are no names lead nowhere") {
+TEST_CASE("3.14: names of secrets and accounts that are not names lead nowhere") {
   Setup setup;
   auto source = setup.source(true);
   const admission::PullIdentity hostile = {
@@ -290,7 +290,7 @@ TEST_CASE("3.14: names of secrets and accounts that are no names lead nowhere") 
 }
 
 TEST_CASE(
-    "a tag is remembered when it is admitted, without a memory the rule says how to get one") {
+    "a tag is remembered when it is admitted, without a tag history the rule says how to get one") {
   Setup setup;
   setup.registry.shown_to = {""};
   auto source = setup.source();

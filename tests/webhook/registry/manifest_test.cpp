@@ -85,7 +85,7 @@ TEST_CASE("a manifest may leave its type to the header, or the header to the man
   CHECK(refusal(manifest, "").empty());
 }
 
-TEST_CASE("attestations are no images, and only what no node runs is an attestation") {
+TEST_CASE("attestations are not images, and only what no node runs is an attestation") {
   Json disguised = for_platform("linux", "amd64");
   disguised["annotations"] = {{"vnd.docker.reference.type", "attestation-manifest"}};
   const auto read =
@@ -198,7 +198,8 @@ TEST_CASE("an image's config is read: labels, when it was made, for which platfo
   }
 }
 
-TEST_CASE("3.15: a config whose labels are no texts is refused, not taken as one without labels") {
+TEST_CASE(
+    "3.15: a config whose labels are not strings is refused, not taken as one without labels") {
   for (const auto* const body :
        {R"({"config":{"Labels":{"a":1}}})", R"({"config":{"Labels":{"a":null}}})",
         R"({"config":{"Labels":["a"]}})", R"({"config":{"Labels":"a"}})", R"({"config":[]})",

@@ -32,7 +32,7 @@ TEST_CASE("a URL is read strictly, and written back as it was") {
   CHECK(parse_url("https://Registry.Corp:443/")->text() == "https://registry.corp/");
 }
 
-TEST_CASE("3.10: what parsers read in two ways is no URL here") {
+TEST_CASE("3.10: what parsers read in two ways is not a URL here") {
   for (const char* text : {"",
                            "registry.corp",
                            "ftp://registry.corp",
@@ -117,7 +117,7 @@ TEST_CASE("3.10: a token service is asked only where its registry or the admin s
 
 // -- answers ------------------------------------------------------------------------------------
 
-TEST_CASE("a token and its lifetime are read, and nothing that is no token") {
+TEST_CASE("a token and its lifetime are read, and nothing that is not a token") {
   CHECK(read_token(R"({"token":"a.b-c_d~e+f/g==","expires_in":300})")->lifetime.count() == 300);
   CHECK(read_token(R"({"access_token":"t"})")->lifetime.count() == 60);
   CHECK(read_token(R"({"token":"t","expires_in":99999999})")->lifetime.count() == 3'600);
@@ -152,7 +152,7 @@ TEST_CASE("an image manifest names its config, an index its images and no attest
   CHECK(index->manifests[0].platform == "linux/arm64/v8");
 }
 
-TEST_CASE("3.15: a manifest that means two things, or holds what is no digest, is refused") {
+TEST_CASE("3.15: a manifest that means two things, or holds what is not a digest, is refused") {
   const std::string config = R"("config":{"digest":")" + kDigest + R"("})";
   const std::string list = R"("manifests":[{"digest":")" + kDigest + R"("}])";
   const Texts bodies = {
@@ -290,7 +290,7 @@ TEST_CASE("identities are equal for equal credentials of one owner only") {
   CHECK(identity(one, "a") != anonymous().identity);
 }
 
-TEST_CASE("3.14: a docker config that does not read is told of without any of its text") {
+TEST_CASE("3.14: a docker config that is invalid is reported without any of its text") {
   for (const std::string& text :
        {std::string("secret"), std::string(R"({"auths":[]})"),
         std::string(R"({"auths":{"a":"secret"}})"),
@@ -345,7 +345,8 @@ TEST_CASE("a registry is asked at its own name, Docker Hub where it lives, mirro
                                      {"auth.corp"}});
 }
 
-TEST_CASE("everything that is wrong with a file of registries is told at once, with its place") {
+TEST_CASE(
+    "everything that is wrong with a file of registries is reported at once, with its place") {
   const auto read = read_registries(
       "apiVersion: belay.dev/v1alpha1\nkind: Registries\nregistries:\n"
       "  - host: registry\n  - host: 127.1:5000\n  - host: a.corp\n  - host: A.corp\n"

@@ -158,7 +158,7 @@ TEST_CASE("where HEAD gives no digest it is computed from what GET gives") {
   }
 }
 
-TEST_CASE("3.15: what is no digest, or not that of the body, is a bad answer") {
+TEST_CASE("3.15: what is not a digest, or not that of the body, is an invalid response") {
   for (const std::string& bad :
        {std::string("sha256:short"), kDigest + "\"}]", std::string("sha1:x")}) {
     CAPTURE(bad);
@@ -411,7 +411,7 @@ TEST_CASE("3.10: a token service on another host is asked only where it is liste
   CHECK(tokens.requests().size() == 1);
 }
 
-TEST_CASE("a token service that answers nonsense is a bad answer") {
+TEST_CASE("a token service that answers nonsense is an invalid response") {
   for (const char* body : {"", "{}", R"({"token":"a b"})", R"({"token":"a\r\nX: y"})", "<html>"}) {
     std::atomic<int> served = 0;
     std::string url;
@@ -685,7 +685,7 @@ TEST_CASE("mirrors are asked first, and what they lack comes from the registry i
   CHECK(absent.requests().size() == 1);
 }
 
-TEST_CASE("3.9: an address of a private network is dialled only where the registry allows it") {
+TEST_CASE("3.9: an address of a private network is contacted only where the registry allows it") {
   const Server server(
       [](Peer& peer, const std::string&) { head(peer, 200, digest_header(kDigest)); });
   Endpoint endpoint = server.endpoint();
@@ -788,7 +788,9 @@ TEST_CASE("every page of a list of referrers is read") {
   }
 }
 
-TEST_CASE("a list of referrers that goes on where belay does not follow is a bad answer, no half") {
+TEST_CASE(
+    "a list of referrers that goes on where belay does not follow is an invalid response, not half "
+    "a list") {
   const Server elsewhere([](Peer& peer, const std::string&) { peer.answer(200, page_of('2')); });
   std::string link;
   const Server server([&](Peer& peer, const std::string& request) {
@@ -820,7 +822,8 @@ TEST_CASE("a list of referrers that goes on where belay does not follow is a bad
   CHECK(client.referrers(place(), kDigest, soon()).has_value());
 }
 
-TEST_CASE("a list of referrers with more pages or entries than belay reads is a bad answer") {
+TEST_CASE(
+    "a list of referrers with more pages or entries than belay reads is an invalid response") {
   std::atomic<int> asked = 0;
   std::string page = page_of('1');
   std::string last = page_of('2');
@@ -853,7 +856,7 @@ TEST_CASE("a list of referrers with more pages or entries than belay reads is a 
   CHECK(failure() == "invalid_response");
 }
 
-TEST_CASE("a later page of referrers that is not there is no registry without the API") {
+TEST_CASE("a later page of referrers that is not there does not mean a registry without the API") {
   const Server server([](Peer& peer, const std::string& request) {
     if (line_of(request).ends_with(kDigest)) {
       return (void)peer.answer(200, page_of('1'), link_to("?n=2"));

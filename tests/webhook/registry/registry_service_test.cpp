@@ -125,7 +125,7 @@ TEST_CASE("the registries of the file are asked, and the file is followed") {
   CHECK(ask(service, "registry.corp/shop/web:v1").digest.empty());
 }
 
-TEST_CASE("a file that breaks leaves the last good one in force, and is told of once") {
+TEST_CASE("a file that breaks leaves the last good one in force, and is reported once") {
   Fixture files;
   files.write_registries({"registry.corp"});
   RegistryService service(files.options, nullptr, files.report());

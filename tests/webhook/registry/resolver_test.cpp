@@ -415,7 +415,8 @@ TEST_CASE("platforms are read side by side, in their order, and those that were 
 }
 
 TEST_CASE(
-    "3.15: an image that says more of itself than is read is a bad answer, not a full memory") {
+    "3.15: an image that says more of itself than is read is an invalid response, not a full "
+    "memory") {
   FakeRegistry registry;
   ImageName name = kImage;
   Resolver resolver(registry, {});
@@ -426,7 +427,8 @@ TEST_CASE(
   CHECK(resolver.figures().bytes < 4'000'000);
 }
 
-TEST_CASE("3.15: a body that is not the one that was asked for is a bad answer, not metadata") {
+TEST_CASE(
+    "3.15: a body that is not the one that was asked for is an invalid response, not metadata") {
   FakeRegistry registry;
   const std::string other = image(registry, R"({"config":{"Labels":{"security":"verified"}}})");
   ImageName name = kImage;

@@ -58,7 +58,7 @@ std::vector<json> records(const std::string& text) {
 
 }  // namespace
 
-TEST_CASE("a line holds time, level, message and its fields in order") {
+TEST_CASE("a line contains time, level, message and its fields in order") {
   const std::array<std::string_view, 2> rules{"mutable-tag", "tag-format"};
   CHECK(
       line_of({{"uid", "u"},
@@ -79,7 +79,7 @@ TEST_CASE("an image that looks like a log record stays inside one parseable line
   CHECK(parsed[0]["image"] == image);
 }
 
-TEST_CASE("controls, line separators and bytes that are no UTF-8 are escaped") {
+TEST_CASE("controls, line separators and bytes that are not UTF-8 are escaped") {
   CHECK(json::parse(line_of({{"x", "\x01\x7f\t\r\xe2\x80\xa8\xc3\xa9\xf0\x9f\x98\x80"}}))["x"] ==
         "\x01\x7f\t\r\xe2\x80\xa8\xc3\xa9\xf0\x9f\x98\x80");
   for (const std::string_view bad :

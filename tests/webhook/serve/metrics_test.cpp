@@ -198,7 +198,8 @@ TEST_CASE("pins are counted by what became of them") {
   CHECK(value_of(metrics, "belay_pins_total{result=\"denied\"}") == "0");
 }
 
-TEST_CASE("requests to registries are counted, and figures of caches that are made anew add up") {
+TEST_CASE(
+    "requests to registries are counted, and figures of caches that are created again add up") {
   Metrics metrics;
   metrics.requested("registry.corp:5000", "ok", std::chrono::milliseconds(3));
   metrics.requested("registry.corp:5000", "ok", std::chrono::milliseconds(3));

@@ -23,7 +23,7 @@ TEST_CASE("work is done by as many threads as there are") {
   done.wait();
 }
 
-TEST_CASE("more work than may wait is turned away at once, and taken again later") {
+TEST_CASE("more work than may wait is rejected at once, and taken again later") {
   WorkerPool pool("workers", 1, 2);
   std::latch begun(1);
   std::latch go_on(1);

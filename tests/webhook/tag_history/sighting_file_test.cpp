@@ -90,7 +90,7 @@ TEST_CASE("it is written while the process runs, not only at its end") {
   CHECK(soon([&] { return f.on_disk().size() == 1; }));
 }
 
-TEST_CASE("what a crash left before the rename is no memory, and is in nobody's way") {
+TEST_CASE("what a crash left before the rename is not a tag history, and is in nobody's way") {
   Fixture f;
   f.open()->saw(kRepository, "1.27", at(1));
   const std::string whole = f.text();
@@ -197,7 +197,7 @@ TEST_CASE("whoever reads the file while it is written finds it whole") {
   CHECK(broken == 0);
 }
 
-TEST_CASE("a file that is full forgets its oldest tags, and says so") {
+TEST_CASE("a file that is full removes its oldest tags, and says so") {
   Fixture f;
   f.options.max_entries = 40;
   {
@@ -211,7 +211,7 @@ TEST_CASE("a file that is full forgets its oldest tags, and says so") {
   CHECK(f.heard("the 3 oldest tags were forgotten"));
 }
 
-TEST_CASE("while it can't be written nothing is lost within bounds, and it is told once") {
+TEST_CASE("while it can't be written nothing is lost within bounds, and it is reported once") {
   Fixture f;
   f.options.max_waiting = 3;
   const auto memory = f.open();

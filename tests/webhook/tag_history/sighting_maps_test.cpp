@@ -146,7 +146,7 @@ TEST_CASE("what others wrote into a ConfigMap stays there") {
   CHECK(api.at(kPath)["data"]["README"] == "do not touch");
 }
 
-TEST_CASE("replicas that write at once lose nothing, and of two sightings the older one stays") {
+TEST_CASE("replicas that write at once lose nothing, and of two records the older one stays") {
   kube::FakeApi api;
   constexpr int kEach = 150;
   Replica one(api);
@@ -172,7 +172,7 @@ TEST_CASE("replicas that write at once lose nothing, and of two sightings the ol
   }
 }
 
-TEST_CASE("an older sighting of another replica wins over one that waits, and a newer one loses") {
+TEST_CASE("an older record of another replica wins over one that waits, and a newer one loses") {
   kube::FakeApi api;
   Replica replica(api);
   replica.list();
@@ -186,7 +186,7 @@ TEST_CASE("an older sighting of another replica wins over one that waits, and a 
   replica.maps->stop();
 }
 
-TEST_CASE("what is removed is forgotten by all replicas and written back by none") {
+TEST_CASE("what is removed is dropped by all replicas and written back by none") {
   kube::FakeApi api;
   Replica one(api);
   Replica two(api);
@@ -267,7 +267,7 @@ TEST_CASE("an event that is older than what was written changes nothing") {
   CHECK(replica.first() == at(1));
 }
 
-TEST_CASE("while the API server is away nothing is lost, and it is told once") {
+TEST_CASE("while the API server is away nothing is lost, and it is reported once") {
   kube::FakeApi api;
   std::atomic<bool> away = true;
   std::atomic<int> asked = 0;
@@ -317,7 +317,7 @@ TEST_CASE("one ConfigMap that can't be written does not hold up the others") {
   CHECK(replica.first() == at(1));
 }
 
-TEST_CASE("more sightings than may wait are not remembered, and it is told") {
+TEST_CASE("more records than may wait are not recorded, and it is reported") {
   kube::FakeApi api;
   api.before = [](const kube::FakeApi::Call&) { return kube::FakeApi::error(Kind::kServer, 503); };
   Replica replica(api, {.own_namespace = "", .max_waiting = 5});
@@ -328,7 +328,7 @@ TEST_CASE("more sightings than may wait are not remembered, and it is told") {
   CHECK(soon([&] { return replica.heard("3 tags were not remembered"); }));
 }
 
-TEST_CASE("a ConfigMap that is full forgets its oldest tags, and it is told") {
+TEST_CASE("a ConfigMap that is full removes its oldest tags, and it is reported") {
   kube::FakeApi api;
   Replica replica(api, {.own_namespace = "", .max_shard_bytes = 5'000, .batch = 50ms});
   replica.list();
@@ -357,7 +357,7 @@ TEST_CASE("a list after 410 Gone is the truth, even one of a restored backup") {
   CHECK(replica.first("1.20") == std::nullopt);
 }
 
-TEST_CASE("broken lines are told once, a ConfigMap of another name is passed over") {
+TEST_CASE("broken lines are reported once, a ConfigMap of another name is skipped") {
   kube::FakeApi api;
   put(api, {{kTag, at(1)}});
   Replica replica(api);
@@ -375,7 +375,7 @@ TEST_CASE("broken lines are told once, a ConfigMap of another name is passed ove
       replica.news[1].ends_with(": line 3 is not a tag, a digest and a time, separated by spaces"));
 }
 
-TEST_CASE("many sightings are written together, and what waits is written when belay ends") {
+TEST_CASE("many records are written together, and what waits is written when belay ends") {
   kube::FakeApi api;
   Replica replica(api, {.own_namespace = "", .batch = 60s, .batch_size = 100});
   replica.list();

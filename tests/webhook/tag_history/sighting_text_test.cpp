@@ -19,7 +19,7 @@ policy::TagRecord at(int second, const std::string& digest = kDigest) {
           std::chrono::sys_days(std::chrono::year(2026) / 11 / 22) + std::chrono::seconds(second)};
 }
 
-TEST_CASE("a memory is written as one line a tag, in the order of the tags") {
+TEST_CASE("a tag history is written as one line a tag, in the order of the tags") {
   const SightingMap entries{{"registry.corp:5000/shop/web:v1", at(61)},
                             {"docker.io/library/nginx:1.27", at(0)}};
   CHECK(write_sightings(entries) ==
@@ -35,7 +35,7 @@ TEST_CASE("a memory is written as one line a tag, in the order of the tags") {
   CHECK(tag_of("registry.corp:5000/shop/web:v1") == "v1");
 }
 
-TEST_CASE("a tag is remembered under one name, however the host was written") {
+TEST_CASE("a tag is recorded under one name, however the host was written") {
   const std::string line = "Registry.Corp:443/shop/web:v1 " + kDigest + " 2026-11-22T00:00:00Z\n";
   const ReadSightings read = read_sightings(line);
   CHECK(read.problems.empty());
@@ -43,7 +43,7 @@ TEST_CASE("a tag is remembered under one name, however the host was written") {
   CHECK_FALSE(can_be_written("Registry.corp/shop/web:v1", at(0)));
 }
 
-TEST_CASE("any memory reads back as it was written") {
+TEST_CASE("any tag history reads back as it was written") {
   CHECK(rc::check([] {
     SightingMap entries;
     const auto word = rc::gen::container<std::string>(rc::gen::elementOf(std::string("abz019")));
@@ -79,7 +79,7 @@ TEST_CASE("any text reads, into nothing but what can be written") {
   }));
 }
 
-TEST_CASE("a line that is not exactly a sighting is reported by its number and kept out") {
+TEST_CASE("a line that is not exactly a tag record is reported by its number and kept out") {
   const std::string good = "docker.io/library/nginx:1.27 " + kDigest + " 2026-11-22T20:59:46Z";
   const std::string bad[] = {
       "nginx:1.27 " + kDigest + " 2026-11-22T20:59:46Z",
@@ -121,7 +121,7 @@ TEST_CASE("of two lines for one tag the older counts, and the second is reported
   CHECK(read.problems.size() == 1);
 }
 
-TEST_CASE("a memory that is full forgets the oldest, and some more so that there is room") {
+TEST_CASE("a tag history that is full forgets the oldest, and some more so that there is room") {
   SightingMap entries;
   for (int i = 0; i < 100; ++i) entries["reg.corp/app:" + std::to_string(i)] = at(1'000 - i);
   SightingMap by_bytes = entries;

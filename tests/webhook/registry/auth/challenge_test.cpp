@@ -237,7 +237,7 @@ TEST_CASE(
   CHECK_FALSE(asked("http://reg.corp/t", endpoint));
 }
 
-TEST_CASE("3.9: numeric and odd spellings are no hosts of a URL") {
+TEST_CASE("3.9: numeric and odd spellings are not hosts of a URL") {
   for (const auto* const host :
        {"127.1:5000", "127.1",     "0x7f.1",         "0x7f000001", "0X7F.1",        "2130706433",
         "0177.0.0.1", "1.2.3.4.5", "1.2.3.256",      "01.2.3.4",   "a.1",           "[::1",
