@@ -1,5 +1,5 @@
 # The image of belay: the program, the libraries it links and the CA certificates. No shell, no package
-# manager, nothing that is written to: it runs with a read-only root as a user of its own.
+# manager, nothing that is written to: it runs with a read-only root as its own user.
 #
 #   docker build --build-arg VERSION=0.1.0 --build-arg REVISION="$(git rev-parse HEAD)" -t belay:0.1.0 .
 #

@@ -33,9 +33,9 @@ void note_rules(const Policy& policy, Notes& notes) {
   if (rules.tag_required && rules.mutable_tag &&
       mode(*rules.tag_required) < mode(*rules.mutable_tag) &&
       rules.mutable_tag->globs.matches("latest")) {
-    notes.push_back("images without tag are tagRequired's (" +
+    notes.push_back("images without a tag fall under tagRequired (" +
                     std::string(name_of(mode(*rules.tag_required))) + "), so mutableTag (" +
-                    std::string(name_of(mode(*rules.mutable_tag))) + ") lets them pass");
+                    std::string(name_of(mode(*rules.mutable_tag))) + ") does not refuse them");
   }
   if (rules.registry_allowed && rules.registry_allowed->allow.empty() &&
       rules.registry_allowed->deny.empty()) {
@@ -89,7 +89,7 @@ void note_environments(const Policy& policy, Notes& notes) {
     for (const auto& suffix : suffixes) {
       if (!seen.insert(suffix).second) {
         notes.push_back("environmentTag.suffixes has \"" + suffix +
-                        "\" twice, so tags that end so fit both environments");
+                        "\" twice, so a tag with that suffix fits both environments");
       }
     }
   }
@@ -99,7 +99,7 @@ void note_environments(const Policy& policy, Notes& notes) {
                   [](const TagTemplate& form) { return form.has_environment(); });
   if (seen.empty() && !by_template) {
     notes.emplace_back(
-        "environmentTag knows no tag: give suffixes, or {environment} in tagFormat.anyOf");
+        "environmentTag has no effect: give suffixes, or use {environment} in tagFormat.anyOf");
   }
 }
 

@@ -91,7 +91,8 @@ void visit_spec(PolicyVisitor& visitor, Policy& policy) {
                   [&](PolicyVisitor& inner) { visit_rules(inner, policy.rules); });
   visitor.sections(
       {.name = "exemptions",
-       .summary = "Images that some rules do not apply to, with a reason and perhaps an end"},
+       .summary =
+           "Images that some rules do not apply to, with a reason and optionally an end date"},
       [&](PolicyVisitor& inner, std::size_t) {
         visit_exemption(inner, policy.exemptions.emplace_back());
       });

@@ -20,11 +20,12 @@ void visit_on_registry_error(SettingsVisitor& visitor, std::string_view default_
                              OnRegistryError& value) {
   static constexpr std::array<std::string_view, 2> kWords = {"allow", "deny"};
   int choice = static_cast<int>(value);
-  visitor.choice({.name = "onRegistryError",
-                  .summary = "What happens to an image whose registry cannot be asked: allow goes "
-                             "on with a warning that names the cause",
-                  .default_text = default_text},
-                 {kWords}, choice);
+  visitor.choice(
+      {.name = "onRegistryError",
+       .summary = "What happens to an image whose registry cannot be asked: allow admits "
+                  "it with a warning that names the cause",
+       .default_text = default_text},
+      {kWords}, choice);
   value = static_cast<OnRegistryError>(choice);
 }
 

@@ -12,7 +12,7 @@ void visit(SettingsVisitor& visitor, Rules& rules) {
   visit_mode(visitor, settings.mode);
   visitor.text_lists({.name = "suffixes",
                       .summary = "Environment to the ends of its tags",
-                      .default_text = "what {environment} of tagFormat says"},
+                      .default_text = "the {environment} of tagFormat"},
                      TextForm::kTagSuffix, settings.suffixes);
   visitor.text({.name = "label",
                 .summary = "Pod label that names the environment",

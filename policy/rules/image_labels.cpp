@@ -42,11 +42,12 @@ void visit(SettingsVisitor& visitor, Rules& rules) {
                             .default_text = "all"},
                            settings.images);
   int platforms = static_cast<int>(settings.platforms);
-  visitor.choice({.name = "platforms",
-                  .summary = "Of an image for several platforms: all of them must have the labels, "
-                             "or any one of them",
-                  .default_text = "all"},
-                 {.words = kPlatformWords}, platforms);
+  visitor.choice(
+      {.name = "platforms",
+       .summary = "For an image with several platforms: all of them must have the labels, "
+                  "or any one of them",
+       .default_text = "all"},
+      {.words = kPlatformWords}, platforms);
   settings.platforms = static_cast<Platforms>(platforms);
   std::string max_age;
   visitor.text({.name = "maxAge",

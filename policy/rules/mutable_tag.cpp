@@ -10,7 +10,7 @@ void visit(SettingsVisitor& visitor, Rules& rules) {
   MutableTagSettings& settings = rules.mutable_tag.emplace();
   visit_mode(visitor, settings.mode);
   visitor.tag_globs({.name = "tags",
-                     .summary = "Globs on mutable tags, compared without case",
+                     .summary = "Globs on mutable tags; upper and lower case are equal",
                      .default_text = "the built-in list"},
                     settings.tags, settings.globs);
   visitor.flag({.name = "allowWithDigest",

@@ -24,7 +24,7 @@ void visit(SettingsVisitor& visitor, Rules& rules) {
   visitor.text_lists({.name = "prefixes",
                       .summary = "Team to the prefixes it may use; a team that is not listed uses "
                                  "its name and a dash. A name with a longer prefix of another team "
-                                 "is that team's",
+                                 "belongs to that team",
                       .default_text = "{}"},
                      TextForm::kAny, settings.prefixes);
   visitor.name_globs_by({.name = "namespaces",

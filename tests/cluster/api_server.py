@@ -120,7 +120,7 @@ class ApiServer:
                         raise RuntimeError(f"{program} ended with {process.returncode}:\n{self._tail(program)}")
                 if time.monotonic() > deadline:
                     programs = "\n".join(f"{name}:\n{self._tail(name)}" for name, _ in processes)
-                    raise TimeoutError(f"waited in vain until {what} ({error})\n{programs}") from None
+                    raise TimeoutError(f"timed out waiting until {what} ({error})\n{programs}") from None
                 time.sleep(0.1)
 
     def _tail(self, program: str) -> str:

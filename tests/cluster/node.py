@@ -11,7 +11,7 @@
 The node lives in namespaces of its own for processes, mounts and network, as a container would. So it
 listens on its usual ports, has its own /run, /var/lib and packet filter, and ends as a machine does when
 its power is cut: the kernel takes processes, mounts, links and tables away with the namespaces. On the
-host there are one temporary directory, one veth link and one cgroup, and they go too. It takes root.
+host there are one temporary directory, one veth link and one cgroup, and they go too. It needs root.
 
 As a fixture: `with Node() as node: node.load(archive); node.kubectl("get", "pods")`.
 """
@@ -274,7 +274,7 @@ def _belay(words: list[str]) -> int:
         "--namespace=belay-system", "--create-namespace", f"--set=image.repository={image.NAME}",
         f"--set-string=image.tag={image.tag(archive)}", "--wait", "--timeout=3m", *words])
     if installed.returncode == 0:
-        print(f"\nThe cluster is up. To reach it:\n\n{state['text']}\n\nSee it refuse something:\n\n"
+        print(f"\nThe cluster is up. To reach it:\n\n{state['text']}\n\nSee a denial:\n\n"
               "kubectl create deployment first-denial --image=nginx:latest --dry-run=server")
     return installed.returncode
 

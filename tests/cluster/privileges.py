@@ -28,7 +28,7 @@ def require(packages: dict[str, str], directory: Path) -> None:
     """Raises Unavailable unless we are root, the programs are here (program -> Debian package), and namespaces,
     a packet filter and an overlay in `directory` can be made."""
     if os.geteuid() != 0:
-        raise Unavailable("this takes root")
+        raise Unavailable("this needs root")
     missing = sorted({package for program, package in packages.items() if not shutil.which(program, path=search_path())})
     if missing:
         raise Unavailable(f"missing Debian packages: {', '.join(missing)} (scripts/setup node installs them)")

@@ -154,8 +154,8 @@ TEST_CASE("settings that say nothing are reported") {
   CHECK(notes_of("pin: {onRegistryError: deny, enabled: true}").empty());
   CHECK(notes_of("pin: {enabled: false}").empty());
   CHECK(notes_of("rules: {tagRequired: {mode: audit}, mutableTag: {}}") ==
-        Notes{"images without tag are tagRequired's (audit), so mutableTag (enforce) lets them "
-              "pass"});
+        Notes{"images without a tag fall under tagRequired (audit), so mutableTag (enforce) does "
+              "not refuse them"});
   CHECK(notes_of("rules: {tagRequired: {}, mutableTag: {mode: audit}}").empty());
   CHECK(notes_of("rules: {tagRequired: {mode: audit}, mutableTag: {tags: [edge]}}").empty());
   CHECK(notes_of("rules: {registryAllowed: {}}") ==
@@ -163,13 +163,15 @@ TEST_CASE("settings that say nothing are reported") {
   CHECK(notes_of("rules: {registryAllowed: {deny: [docker.io]}}").empty());
   CHECK(notes_of("rules: {tagFormat: {anyOf: ['{any}', 'v{version}']}}") ==
         Notes{"tagFormat accepts every tag: one of its templates is {any}"});
-  CHECK(notes_of("rules: {environmentTag: {}}") ==
-        Notes{"environmentTag knows no tag: give suffixes, or {environment} in tagFormat.anyOf"});
+  CHECK(
+      notes_of("rules: {environmentTag: {}}") ==
+      Notes{
+          "environmentTag has no effect: give suffixes, or use {environment} in tagFormat.anyOf"});
   CHECK(notes_of("rules: {environmentTag: {}, tagFormat: {anyOf: ['v{version}']}}").size() == 1);
   CHECK(notes_of("rules: {environmentTag: {}, tagFormat: {anyOf: ['v{version}-{environment}']}}")
             .empty());
   CHECK(notes_of("rules: {environmentTag: {suffixes: {a: [-x], b: [-x]}}}") ==
-        Notes{"environmentTag.suffixes has \"-x\" twice, so tags that end so fit both "
+        Notes{"environmentTag.suffixes has \"-x\" twice, so a tag with that suffix fits both "
               "environments"});
   CHECK(notes_of("rules: {environmentLabel: {values: [live]}, environmentNamespace: {namespaces: "
                  "{test: [t-*]}}, environmentTag: {suffixes: {qa: [-qa]}}}") ==

@@ -25,7 +25,7 @@ PUBLIC = [world.PUBLIC, 443]
 @pytest.fixture(scope="module")
 def found(program, tmp_path_factory):
     if os.geteuid() != 0 or not shutil.which("ip") or not shutil.which("unshare"):
-        pytest.skip("this takes root, unshare and ip")
+        pytest.skip("this needs root, unshare and ip")
     trial = subprocess.run([*IN_NAMESPACE, "sh", "-ec", TRIAL], capture_output=True, text=True)
     if trial.returncode:
         pytest.skip(f"no namespaces here: {trial.stderr.strip()}")

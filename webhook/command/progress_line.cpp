@@ -20,7 +20,7 @@ ProgressLine::~ProgressLine() {
 void ProgressLine::show(std::size_t done, std::size_t failed) {
   if (!streams_.progress || Clock::now() - start_ < kMoment) return;
   shown_ = true;
-  streams_.err << kStartOfLine << fmt::format("asked about {} of {} images", done, all_);
+  streams_.err << kStartOfLine << fmt::format("looked up {} of {} images", done, all_);
   if (failed != 0) streams_.err << fmt::format(", {} failed", failed);
   streams_.err << std::flush;
 }

@@ -55,7 +55,7 @@ void visit_endpoint(PolicyVisitor& visitor, Written& value) {
 void visit_registry(PolicyVisitor& visitor, Written& value) {
   visitor.text({.name = "host", .summary = "The registry, as references name it", .required = true},
                TextForm::kAny, value.host);
-  visitor.text({.name = "endpoint", .summary = "URL to ask; left out, https://<host>"},
+  visitor.text({.name = "endpoint", .summary = "URL of the registry; default: https://<host>"},
                TextForm::kAny, value.endpoint);
   visit_endpoint(visitor, value);
   visitor.sections({.name = "mirrors", .summary = "Asked first, in this order"},
