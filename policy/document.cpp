@@ -251,7 +251,7 @@ DocumentError library_error(std::string_view text, const yaml_parser_t& state) {
   const auto within = std::ranges::find(kContexts, context, &Context::context);
   const Position began = TextWalk(text).to_character(state.context_mark.index);
   if (within != kContexts.end() && began.line != position.line) {
-    message.append("; the ").append(within->name).append(" begins in line ");
+    message.append("; the ").append(within->name).append(" begins at line ");
     message += std::to_string(began.line);
   }
   return {position, std::move(message)};

@@ -115,7 +115,7 @@ TEST_CASE("a pair of certificate and key that do not belong together is refused 
   CHECK(message(one->key, one->key) == "the certificate contains no PEM certificate");
   std::string broken = one->certificate;
   broken.replace(100, 4, "####");
-  CHECK(message(broken, one->key).starts_with("the certificate does not read"));
+  CHECK(message(broken, one->key).starts_with("the certificate is not a valid certificate"));
   CHECK(message(
             one->certificate,
             "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n") ==

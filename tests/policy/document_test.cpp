@@ -164,7 +164,7 @@ TEST_CASE("what the YAML reader complains about carries its line and column") {
   CHECK(outcome("a: \"x\n") == "1:4: the quotes that open here are not closed");
   CHECK(outcome("a: 1\n  b: 2\n")
             .starts_with("2:4: a second \": \" in the line, or too many spaces"));
-  CHECK(outcome("a: 'x' y\n").starts_with("1:8: a key is wanted here"));
+  CHECK(outcome("a: 'x' y\n").starts_with("1:8: expected a key here"));
   CHECK(outcome("a: !e!x 1\n") == "1:4: found undefined tag handle");  // its own words do
   CHECK(outcome("a: 1\r\nb: 2\r\nc: @\r\n").starts_with("3:4: "));
 }

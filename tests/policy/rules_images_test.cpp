@@ -55,11 +55,11 @@ TEST_CASE("image-reference is on in every policy and says where a text stops mak
               R"(. Remove the white space, as in <repository>:<version>)"},
       {"https://registry.corp/shop/web:v1",
        R"("https://registry.corp/shop/web:v1" is not an image reference: it starts with a URL )"
-       R"(scheme, which references don't have. )"
+       R"(scheme, which image references do not have. )"
        R"(Remove the scheme: registry.corp/shop/web:v1)"},
       {"https://registry.corp/shop/Web",
        R"("https://registry.corp/shop/Web" is not an image reference: it starts with a URL )"
-       R"(scheme, which references don't have. )"
+       R"(scheme, which image references do not have. )"
        R"(Remove the scheme, as in <repository>:<version>)"},
       {"reg istry:x/web",
        R"("reg istry:x/web" is not an image reference: it has a space, tab or line break )"
@@ -70,8 +70,8 @@ TEST_CASE("image-reference is on in every policy and says where a text stops mak
        R"(host:port (from "x/web" on). Write the registry as host or host:port, as in )"
        R"(<registry>/<repository>:<version>)"},
       {"shop//web",
-       R"("shop//web" is not an image reference: it has a repository name that does not fit the )"
-       R"(grammar of lower-case words joined by ".", "_", "-" or "/" (from "/web" on). )"
+       R"("shop//web" is not an image reference: it has a repository name that is not made )"
+       R"(of lower-case words joined by ".", "_", "-" or "/" (from "/web" on). )"
        R"(Write it as [registry/]repository[:tag][@digest], as in <repository>:<version>)"},
       {"nginx@sha256:abc",
        R"("nginx@sha256:abc" is not an image reference: it has a digest that is not an algorithm, )"
@@ -290,8 +290,8 @@ TEST_CASE("registry-allowed: allow is a list, deny wins over it") {
                  R"(registry.corp:5000/<repository>:<version>)")});
   CHECK(lines(policy, "nginx:1.27") ==
         Texts{at("registry-allowed",
-                 R"("nginx:1.27" is in "docker.io/library/nginx" (docker.io is meant where no )"
-                 R"(registry is written), which is not among the allowed registries. Use an image )"
+                 R"("nginx:1.27" is in "docker.io/library/nginx" (docker.io is the )"
+                 R"(default registry), which is not among the allowed registries. Use an image )"
                  R"(of registry.corp:5000 or quay.io/team/**, such as )"
                  R"(registry.corp:5000/<repository>:<version>)")});
   policy.rules.registry_allowed->deny = repositories({"quay.io/team/old"});
