@@ -115,7 +115,7 @@ void define_cluster_options(const CommandLine& line, serve::ServerFlags& flags) 
               "Read policies (ConfigMaps) and namespaces from the Kubernetes API, as this pod's "
               "ServiceAccount");
   option("--kubeconfig", flags.kubeconfig, "FILE",
-         "The same, with the current context of this file");
+         "Like --cluster, with the current context of this kubeconfig");
   option("--namespace", flags.own_namespace, "NAME",
          "belay's own namespace, whose policies apply to the whole cluster; default: the "
          "ServiceAccount's");
