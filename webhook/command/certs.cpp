@@ -74,8 +74,8 @@ CommandLine add_issuing(const CommandLine& line, const char* name, const char* s
       .type_name("DIR")
       .required();
   sub.option("-n,--name", options.names,
-             "DNS name or address to issue for; repeatable; left out: those of the "
-             "certificate that is there, else the chart's service and localhost")
+             "DNS name or address to issue for; repeatable; default: those of the existing "
+             "certificate, else the chart's Service and localhost")
       .type_name("NAME")
       .repeatable();
   sub.option("--days", options.days, "Days that the certificate is valid")
@@ -91,8 +91,8 @@ Run define_certs(const CommandLine& line) {
   auto options = std::make_shared<CertsOptions>();
   const CommandLine create =
       add_issuing(line, "create", "makes a CA and a serving certificate in a directory", *options);
-  const CommandLine renew =
-      add_issuing(line, "renew", "issues a new serving certificate under the CA there", *options);
+  const CommandLine renew = add_issuing(
+      line, "renew", "issues a new serving certificate from the CA in a directory", *options);
   const CommandLine show = line.subcommand("show", "shows certificates and when they expire");
   show.option("PATH", options->show.path,
               "Certificates in PEM, a Secret's manifest, or a directory of certs create; - for "

@@ -222,7 +222,7 @@ Run define_check(const CommandLine& line) {
             "digest");
   declare_registries(line, options->registries);
   line.option("--tag-history", options->sightings,
-              "Tag history as belay serve --tag-history writes it; for tag-moved")
+              "File of belay serve --tag-history, for the rule tag-moved")
       .type_name("FILE");
   std::vector<std::string> names;
   std::string uses;

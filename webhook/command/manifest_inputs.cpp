@@ -22,7 +22,7 @@ void declare_manifests(const CommandLine& line, ManifestOptions& options) {
               "input")
       .repeatable()
       .type_name("FILE|DIR|-");
-  line.option("FILE", options.paths, "The same without -f, for file lists from a shell")
+  line.option("FILE", options.paths, "Like -f, for file lists from a shell")
       .type_name("FILE|DIR|-");
   line.option("-n,--namespace", options.default_namespace,
               "Namespace of objects without a namespace")

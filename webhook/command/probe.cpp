@@ -146,7 +146,7 @@ Run define_probe(const CommandLine& line) {
       })
       .show_default();
   line.option("--expect", options->expected,
-              "The expected result: denied if policies enforce, warned if they warn")
+              "Result to expect (denied if policies enforce, warned if they warn)")
       .type_name("VERDICT")
       .choices({std::string(kDenied), std::string(kWarned), std::string(kAdmitted)})
       .show_default();

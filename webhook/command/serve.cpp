@@ -216,7 +216,8 @@ Run define_serve(const CommandLine& line) {
   option("--log-level", flags->log_level, "LEVEL", "Lowest level that is logged")
       .choices({"debug", "info", "warn", "warning", "error"})
       .show_default();
-  option("--log-format", flags->log_format, "FORMAT", "Default: text on a terminal, json elsewhere")
+  option("--log-format", flags->log_format, "FORMAT",
+         "Format of log lines (default: text on a terminal, else json)")
       .choices({"json", "text"});
   option("--shutdown-delay", flags->shutdown_delay_seconds, "SECONDS",
          "Seconds from SIGTERM (readiness fails) to closing the port; at most 14")
