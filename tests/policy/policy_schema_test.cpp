@@ -12,9 +12,9 @@
 
 #include "policy/notes.h"
 #include "policy/policy_reader.h"
-#include "tests/policy/policy_reference.h"
 #include "policy/policy_schema.h"
 #include "policy/rules/rule.h"
+#include "tests/policy/policy_reference.h"
 #include "tests/support/sources.h"
 
 namespace belay::policy {

@@ -162,9 +162,8 @@ void read_cluster(const Kubeconfig& file, const std::string& name, Connection& c
   connection.server_name = file.text(cluster, "tls-server-name");
   connection.ca_pem = file.pem(cluster, "certificate-authority");
   if (connection.ca_pem.empty()) {
-    throw KubeconfigFault{
-        fmt::format("{}: {} has no certificate-authority; belay trusts no other CA",
-                    file.path(), whose)};
+    throw KubeconfigFault{fmt::format(
+        "{}: {} has no certificate-authority; belay trusts no other CA", file.path(), whose)};
   }
 }
 

@@ -29,7 +29,7 @@ TEST_CASE("CPU time that is used up ends the work, and has the namespace rest") 
   CHECK(time.exhausted());
 }
 
-TEST_CASE("a namespace that has rested begins anew, and time that is left goes on") {
+TEST_CASE("a namespace that has rested begins again, and time that is left goes on") {
   EvaluationBudget none({.most = 0ms, .rest = 0s});
   for (int i = 0; i < 2; ++i) {
     none.start("shop");

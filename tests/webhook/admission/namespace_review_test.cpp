@@ -81,7 +81,7 @@ TEST_CASE("groups of one request are forgotten with it") {
   }
 }
 
-TEST_CASE("a namespace's update without its old labels cannot be evaluated, and is no verdict") {
+TEST_CASE("a namespace's update without its old labels cannot be evaluated, and is not a verdict") {
   Json review = update();
   review["request"]["oldObject"] = nullptr;
   CHECK(outcome_of(review) == Outcome::kBadRequest);
