@@ -240,7 +240,7 @@ def test_a_configmap_that_is_full_is_still_taken_by_the_api_server_and_forgets_t
     one, two = replicas
     for number in range(8000):
         one.saw(f"v1.0.{number}", second=number)
-    until(lambda: any("oldest tags were forgotten" in said["news"] for said in one.news), what="that it is full")
+    until(lambda: any("oldest tags were removed" in said["news"] for said in one.news), what="that it is full")
     two.knows("v1.0.7999")
     text = control_plane.request("GET", f"{MAPS}/{shard_of(WEB)}")["data"]["tags"]
     assert 800 << 10 < len(text) <= 900 << 10

@@ -245,7 +245,7 @@ TEST_CASE("without --registries nothing is asked, and pins and rules say so") {
   CHECK(ask("/mutate")["warnings"][0].get<std::string>().starts_with(
       "no registries are configured (--registries): "));
   CHECK(ask("/validate")["status"]["message"].get<std::string>().find(
-            "belay is not told of any registry") != std::string::npos);
+            "no registries are configured") != std::string::npos);
 }
 
 }  // namespace

@@ -232,7 +232,7 @@ TEST_CASE("many requests for one namespace ask once, and a full pool turns away 
     const auto begin = Clock::now();
     // Another name each time: had one of them got the room, the next would join its question.
     const Json answer = third.ask(request_for("ghost-" + std::to_string(++tries)));
-    if (message_of(answer).find("too many namespaces") != std::string::npos) {
+    if (message_of(answer).find("too many namespace lookups") != std::string::npos) {
       rejected = answer;
       CHECK(Clock::now() - begin < 1s);
     }

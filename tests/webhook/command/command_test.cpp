@@ -273,7 +273,7 @@ TEST_CASE("certs renew makes no CA where there was none, and certs wants a direc
   CHECK(std::filesystem::is_empty(directory.path()));
   const std::string file = directory.write("file", "text");
   CHECK(call({"certs", "create", "--dir", file}).err ==
-        "belay certs: " + file + " is no directory\n");
+        "belay certs: " + file + " is not a directory\n");
 }
 
 TEST_CASE("certs never overwrites files that it cannot read, and says which") {

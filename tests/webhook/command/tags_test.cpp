@@ -174,7 +174,7 @@ TEST_CASE("tags: a file or a cluster that is not there is an error, and none is 
         "belay tag-history list: " + f.path + ": cannot be read: No such file or directory\n");
   const Outcome clear = f.tags({"clear", "nginx:1.27"});
   CHECK(clear.status == kExitError);
-  CHECK(clear.err == "belay tag-history clear: " + f.path + ": there is no such file\n");
+  CHECK(clear.err == "belay tag-history clear: " + f.path + ": this file does not exist\n");
   CHECK_FALSE(std::filesystem::exists(f.path));
   const Outcome cluster = f.tags({"list", "--kubeconfig", f.folder.path("missing")}, false);
   CHECK(cluster.status == kExitError);

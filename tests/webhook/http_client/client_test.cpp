@@ -303,7 +303,7 @@ TEST_CASE("A16: a half-open stream is noticed by its silence, one that speaks go
                                      });
   REQUIRE_FALSE(end);
   CHECK(end.error().kind == Kind::kTimeout);
-  CHECK(end.error().message.contains("no byte within 300 ms"));
+  CHECK(end.error().message.contains("no data within 300 ms"));
   CHECK(bytes == 20);
 }
 

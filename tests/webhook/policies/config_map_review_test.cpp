@@ -150,7 +150,7 @@ TEST_CASE("a refusal stays within its limits, and shows nothing that could misle
   CHECK(hostile["message"].get<std::string>().find("\\u{1b}[2Jkey\\u{202e}") != std::string::npos);
 }
 
-TEST_CASE("/validate-policy answers about ConfigMaps only") {
+TEST_CASE("/validate-policy evaluates ConfigMaps only") {
   const Json answer = ask(test::pod_review({test::container("web", "nginx:latest")}));
   CHECK(answer["error"]["code"] == "kind");
 }

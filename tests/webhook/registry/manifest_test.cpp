@@ -133,7 +133,7 @@ TEST_CASE("3.15: a manifest that can be taken in two ways, or in none, is refuse
   CHECK(refusal(index(Json::array({for_platform("linux", "")}))) ==
         "a platform has only one of os and architecture");
   CHECK(refusal(index(Json::array({for_platform("linux", "a b")}))) ==
-        "architecturecontains invalid characters");
+        "architecture contains invalid characters");
 }
 
 TEST_CASE("3.15: a digest that is none never leaves the reader") {

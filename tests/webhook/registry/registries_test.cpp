@@ -170,7 +170,7 @@ TEST_CASE("files that are named must be there and hold PEM, a certificate its ke
   CHECK(errors("- {host: a.corp, ca: missing.pem}") ==
         Strings{"r.yaml:4:22: registries[0].ca: missing.pem: no such file"});
   CHECK(errors("- {host: a.corp, ca: empty.pem}") ==
-        Strings{"r.yaml:4:22: registries[0].ca: empty.pem holds no PEM"});
+        Strings{"r.yaml:4:22: registries[0].ca: empty.pem contains no PEM data"});
   CHECK(places("- {host: a.corp, clientCertificate: cert.pem}") ==
         Strings{"r.yaml:4:37: registries[0].clientCertificate"});
   CHECK(places("- {host: a.corp, clientKey: key.pem}") ==

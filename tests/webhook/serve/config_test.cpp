@@ -120,13 +120,13 @@ TEST_CASE("a kubeconfig is a cluster, and cluster flags want one") {
   ServerFlags flags = with(&ServerFlags::cluster, true);
   flags.tls_secret = "belay-tls";
   flags.self_signed = "pki";
-  CHECK(problem_of(flags).find("give one of them") != std::string::npos);
+  CHECK(problem_of(flags).find("give only one of ") != std::string::npos);
   flags.self_signed = "";
   flags.leaf_life = "10d";
   flags.authority_life = "1d";
   CHECK(problem_of(flags) == "--cert-duration is longer than --ca-duration");
   flags.authority_life = "soon";
-  CHECK(problem_of(flags).find("is no duration") != std::string::npos);
+  CHECK(problem_of(flags).find("is not a duration") != std::string::npos);
 }
 
 TEST_CASE("everything that is wrong with the flags is said at once") {
