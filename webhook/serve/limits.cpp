@@ -84,11 +84,11 @@ constexpr Limit kLimits[] = {
                                        "For a client to take a response"),
     row<kServer, &Http::max_age>(
         "--max-connection-age", kMilliseconds, kMinute, 24 * kHour,
-        "After that, a connection is closed behind a response, so that load spreads over the "
+        "After that, a connection is closed after its next response, so that load spreads over the "
         "replicas"),
     row<kNamespaces, &Namespaces::deadline>(
         "--namespace-lookup-timeout", kMilliseconds, 50, 5 * kSecond,
-        "For the labels of a namespace that the watch has not told yet"),
+        "For the labels of a namespace that is not in the watch cache yet"),
     row<kNamespaces, &Namespaces::queue>(
         "--max-waiting-namespace-lookups", kNumber, 1, 10'000,
         "Namespaces whose labels wait to be looked up; beyond it a request is undecided"),

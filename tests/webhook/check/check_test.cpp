@@ -128,7 +128,7 @@ TEST_CASE("every format prints, and says what it is for") {
   CHECK(report::find_format("xml") == nullptr);
 }
 
-TEST_CASE("the JSON output holds every finding with its parts") {
+TEST_CASE("the JSON output contains every finding with its parts") {
   const Checked checked(kTwoDocuments);
   std::ostringstream out;
   report::find_format("json")->print(checked.report, false, out);

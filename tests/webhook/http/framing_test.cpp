@@ -89,7 +89,7 @@ TEST_CASE("Connection and Expect are understood") {
   CHECK(frame(with_length("", "Expect: 100-Continue\r\n")).head.expects_continue);
 }
 
-TEST_CASE("what is no HTTP/1.1 as belay takes it is rejected with its status") {
+TEST_CASE("what is not valid HTTP/1.1 is rejected with its status") {
   struct Row {
     std::string_view name;
     std::string text;

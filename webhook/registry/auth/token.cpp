@@ -45,16 +45,16 @@ std::expected<std::string, std::string> token_url(const Challenge& challenge,
                                                   std::string_view scope) {
   const auto own = parse_url(endpoint.url);
   auto realm = parse_url(challenge.get("realm"));
-  if (!own || !realm) return std::unexpected("its token service is no URL that belay asks");
+  if (!own || !realm) return std::unexpected("the URL of its token service is invalid");
   const bool same = realm->host == own->host && realm->port == own->port;
   if (!realm->https && (own->https || !same)) {
-    return std::unexpected("its token service is not behind https");
+    return std::unexpected("its token service does not use https");
   }
   if (!same && !is_listed(*realm, endpoint.token_hosts)) {
-    return std::unexpected("its token service is on a host that tokenHosts does not list");
+    return std::unexpected("its token service is on a host that is not in tokenHosts");
   }
   if (has_scope(realm->query)) {
-    return std::unexpected("its token service's URL asks for a scope of its own");
+    return std::unexpected("the URL of its token service already has a scope");
   }
   const auto add = [&realm](std::string_view name, std::string_view value) {
     if (value.empty()) return;
@@ -76,7 +76,7 @@ std::expected<Token, std::string> read_token(std::string_view body) {
       if (found == root.end() || !found->is_string()) continue;
       Token token{.text = found->get<std::string>()};
       if (token.text.empty()) continue;
-      if (!is_token(token.text)) return std::unexpected("its token holds signs that no token has");
+      if (!is_token(token.text)) return std::unexpected("its token contains invalid characters");
       const auto life = root.find("expires_in");
       if (life != root.end() && life->is_number()) {
         token.lifetime = std::chrono::seconds(static_cast<std::int64_t>(
@@ -84,7 +84,7 @@ std::expected<Token, std::string> read_token(std::string_view body) {
       }
       return token;
     }
-    return std::unexpected("its answer holds no token");
+    return std::unexpected("its response contains no token");
   } catch (const Fault& fault) {
     return std::unexpected("its response is invalid: " + fault.message);
   }

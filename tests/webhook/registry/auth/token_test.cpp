@@ -33,7 +33,7 @@ TEST_CASE("a token is read under both its names, with its lifetime") {
   }
 }
 
-TEST_CASE("3.15: an answer that holds no token that fits into a header is refused") {
+TEST_CASE("3.15: an answer that contains no token that fits into a header is refused") {
   for (const std::string& body : std::vector<std::string>{
            "", "[]", "null", "{", "{}", "abc", R"({"token":null})", R"({"token":1})",
            R"({"token":["secret"]})", R"({"token":"secret\r\nHost: evil"})",
