@@ -11,7 +11,7 @@
 
 #include "policy/evaluate.h"
 #include "tests/bench/fixture.h"
-#include "webhook/admission/admit.h"
+#include "webhook/admission/admission.h"
 #include "webhook/admission/review_reader.h"
 #include "webhook/admission/review_writer.h"
 #include "webhook/namespaces/fixed_namespaces.h"
@@ -131,7 +131,7 @@ void decide(benchmark::State& state) {
   Body body(state.range(0));
   const belay::webhook::namespaces::FixedNamespaces namespaces;
   const auto policies = belay::bench::one_policy();
-  Admission admission(namespaces, today);
+  Admission admission(namespaces, {.today = today});
   std::string out;
   for (auto turn : state) {
     const auto answer = admission.admit(Endpoint::kValidate, policies, body.fresh(), out);
@@ -170,7 +170,7 @@ void pin(benchmark::State& state) {
   const belay::webhook::namespaces::FixedNamespaces namespaces;
   const auto policies = belay::bench::pinning_policy();
   EveryDigest source;
-  Admission admission(namespaces, today, {}, ImageAccess{.source = &source});
+  Admission admission(namespaces, {.today = today, .images = {.source = &source}});
   std::string out;
   for (auto turn : state) {
     const auto answer = admission.admit(Endpoint::kMutate, policies, body.fresh(), out);

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "tests/bench/fixture.h"
-#include "webhook/admission/admit.h"
+#include "webhook/admission/admission.h"
 #include "webhook/namespaces/fixed_namespaces.h"
 
 int main(int argc, char** argv) {
@@ -20,7 +20,7 @@ int main(int argc, char** argv) {
   const std::string text = belay::bench::read_file(argv[1]);
   const auto policies = belay::bench::one_policy();
   const belay::webhook::namespaces::FixedNamespaces namespaces;
-  admission::Admission decide(namespaces, belay::bench::today);
+  admission::Admission decide(namespaces, {.today = belay::bench::today});
   std::vector<char> body(text.size() + 1);
   std::string out;
   for (long turns = std::atol(argv[2]); turns > 0; --turns) {

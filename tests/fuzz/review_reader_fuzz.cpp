@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "tests/webhook/admission/policies.h"
-#include "webhook/admission/admit.h"
+#include "webhook/admission/admission.h"
 #include "webhook/policies/config_map_review.h"
 
 namespace {
@@ -52,14 +52,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static const OneNamespace kNamespaces;
   static const policy::PolicySet kPolicies =
       test::set_of(test::environment_policy("environments"), test::tag_policy("tags"));
-  static Admission admission(
-      kNamespaces,
-      [] {
-        return std::chrono::year_month_day{std::chrono::year{2026}, std::chrono::June,
-                                           std::chrono::day{1}};
-      },
-      {{"argoproj.io", "Rollout", "spec.template"}, {"example.com", "Fleet", "spec.a.b.pod"}}, {},
-      {}, belay::webhook::policies::review_config_map);
+  static Admission admission(kNamespaces,
+                             {.today = test::fixed_day(),
+                              .extra_templates = {{"argoproj.io", "Rollout", "spec.template"},
+                                                  {"example.com", "Fleet", "spec.a.b.pod"}},
+                              .config_maps = belay::webhook::policies::review_config_map});
 
   const std::string original(reinterpret_cast<const char*>(data), size);
   // A buffer of exactly the size that a connection has: the body and the byte behind it.

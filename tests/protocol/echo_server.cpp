@@ -90,9 +90,10 @@ class Alarm {
 
 class EchoLater final : public PendingResponse {
  public:
-  EchoLater(Clock::time_point deadline, std::string body)
-      : PendingResponse(deadline), body_(std::move(body)) {}
-  void answer(Resumed why, Response& response) override {
+  /// \param bytes  counted as if the request were kept
+  EchoLater(Clock::time_point deadline, std::size_t bytes, std::string body)
+      : PendingResponse(deadline, bytes), body_(std::move(body)) {}
+  void respond(Resumed why, Response& response) override {
     response.body = body_ + (why == Resumed::kReady ? " ready" : " too late");
   }
 
@@ -111,9 +112,10 @@ class Echo final : public Handler {
     if (later.count() < 0) return;
     const auto deadline = number_behind(request.query, "deadline=");
     const auto now = Clock::now();
-    const auto answer = std::make_shared<EchoLater>(
-        now + (deadline.count() < 0 ? std::chrono::hours(1) : deadline), response.body);
-    response.later = answer;
+    const auto answer =
+        std::make_shared<EchoLater>(now + (deadline.count() < 0 ? std::chrono::hours(1) : deadline),
+                                    request.body.size(), response.body);
+    response.pending = answer;
     alarm_.at(now + later, answer);
   }
 

@@ -9,9 +9,11 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <system_error>
 #include <utility>
 
+#include "webhook/admission/owned_review.h"
 #include "webhook/admission/review_writer.h"
 
 namespace belay::webhook::admission {
@@ -40,6 +42,18 @@ std::optional<std::chrono::milliseconds> read_duration(std::string_view text) {
     sum += std::chrono::milliseconds(number * unit->second);
   }
   return sum;
+}
+
+Endpoint endpoint_of(std::string_view path) {
+  for (const Endpoint other : {Endpoint::kMutate, Endpoint::kValidatePolicy}) {
+    if (path == path_of(other)) return other;
+  }
+  return Endpoint::kValidate;
+}
+
+AdmissionOptions limited(AdmissionOptions options) {
+  if (!options.limits) options.limits.emplace();
+  return options;
 }
 
 }  // namespace
@@ -71,64 +85,138 @@ std::chrono::milliseconds time_to_wait(std::string_view query, std::chrono::mill
   return limit;
 }
 
-/// A request that waits. Workers write `ns_problem`, then say ready().
+/// A request that waits, with all that it needs to go on: the buffer that it came in serves others.
+/// Workers write `namespace_problem`, then say ready().
 class AdmissionHandler::Waiting final : public http::PendingResponse {
  public:
   Waiting(AdmissionHandler& handler, Clock::time_point deadline, Pending pending,
-          std::vector<char> body)
-      : PendingResponse(deadline),
+          std::unique_ptr<const OwnedReview> review)
+      : PendingResponse(deadline, sizeof(Waiting) + review->bytes()),
         handler_(handler),
         pending_(std::move(pending)),
-        body_(std::move(body)) {}
+        review_(std::move(review)) {}
 
-  void answer(http::Resumed why, http::Response& response) override {
-    const bool ready = why == http::Resumed::kReady;
-    if (images) {
-      pending_.images = images->result();
-    } else {
-      pending_.ns_problem = ready ? ns_problem : "the API server did not respond in time";
-    }
-    handler_.proceed(std::move(pending_), {body_.data(), body_.size() - 1}, response);
-  }
+  void respond(http::Resumed why, http::Response& response) override;
 
-  std::vector<char> take_body() { return std::move(body_); }
+  Pending& pending() { return pending_; }
+  std::unique_ptr<const OwnedReview> take_review() { return std::move(review_); }
 
-  std::string ns_problem;                     ///< looked at once ready
+  std::string namespace_problem;              ///< looked at once ready
   std::shared_ptr<const ImageLookup> images;  ///< the reactor's thread only
 
  private:
   AdmissionHandler& handler_;
   Pending pending_;
-  std::vector<char> body_;
+  std::unique_ptr<const OwnedReview> review_;
 };
 
-namespace {
+/// Has a request wait beside the reactor: it moves into a Waiting, and the handler is done with it.
+class AdmissionHandler::Parking final : public Waiter {
+ public:
+  /// \param pending  moves away with the request
+  /// \param review   of a request that has waited before
+  Parking(AdmissionHandler& handler, Pending& pending, http::Response& response,
+          std::unique_ptr<const OwnedReview> review = nullptr)
+      : handler_(handler), pending_(pending), response_(response), owned_(std::move(review)) {}
 
-ImageAccess asking(ImageSource* source) {
-  ImageAccess images;
-  images.source = source;
-  return images;
+  bool wait(const Missing& missing, const Review& review, Learned& learned) override {
+    return missing.images != nullptr ? wait_for_images(review, learned)
+                                     : wait_for_namespace(missing.namespace_name, review, learned);
+  }
+
+ private:
+  bool wait_for_namespace(std::string_view name, const Review& review, Learned& learned) {
+    NamespaceLookups* const lookups = handler_.lookups_.namespaces;
+    if (lookups == nullptr) return true;
+    const auto deadline = pending_.namespaces_until;
+    if (deadline <= pending_.begin) {
+      learned.namespace_problem = "the webhook's timeout leaves no time to ask the API server";
+      return true;
+    }
+    const auto waiting = move_into_wait(review, deadline);
+    const bool started = lookups->start(name, deadline, [waiting](const std::string& problem) {
+      waiting->namespace_problem = problem;
+      waiting->ready();
+    });
+    if (started) return park(waiting);
+    move_back(*waiting);
+    learned.namespace_problem = "too many namespace lookups are waiting";
+    return true;
+  }
+
+  bool wait_for_images(const Review& review, Learned& learned) {
+    const auto give_up = [&](std::string_view problem) {
+      learned.give_up_images(problem);
+      return true;
+    };
+    if (handler_.lookups_.images == nullptr) return give_up("no registries are configured");
+    const auto deadline = pending_.images_until;
+    if (deadline <= Clock::now()) return give_up("there was no time left to ask the registry");
+    ImageInquiry inquiry = learned.images;
+    const auto waiting = move_into_wait(review, deadline);
+    // Held weakly, or the two would hold each other.
+    waiting->images = handler_.lookups_.images->start(std::move(inquiry), deadline,
+                                                      [weak = std::weak_ptr<Waiting>(waiting)] {
+                                                        if (const auto held = weak.lock())
+                                                          held->ready();
+                                                      });
+    if (waiting->images != nullptr) return park(waiting);
+    move_back(*waiting);
+    return give_up("too many image lookups are waiting");
+  }
+
+  /// Only here is anything copied, and of a request that waits once more nothing is.
+  std::shared_ptr<Waiting> move_into_wait(const Review& review, Clock::time_point deadline) {
+    if (owned_ == nullptr) owned_ = std::make_unique<const OwnedReview>(review);
+    return std::make_shared<Waiting>(handler_, deadline, std::move(pending_), std::move(owned_));
+  }
+
+  /// Nobody could be asked, so the request goes on at once.
+  void move_back(Waiting& waiting) {
+    pending_ = std::move(waiting.pending());
+    owned_ = waiting.take_review();
+  }
+
+  bool park(std::shared_ptr<Waiting> waiting) {
+    response_.pending = std::move(waiting);
+    return false;
+  }
+
+  AdmissionHandler& handler_;
+  Pending& pending_;
+  http::Response& response_;
+  std::unique_ptr<const OwnedReview> owned_;
+};
+
+void AdmissionHandler::Waiting::respond(http::Resumed why, http::Response& response) {
+  Pending pending = std::move(pending_);
+  Learned& learned = pending.request.learned;
+  if (images != nullptr) {
+    learned.images = images->result();
+  } else {
+    learned.namespace_problem =
+        why == http::Resumed::kReady ? namespace_problem : "the API server did not respond in time";
+  }
+  const Review& review = review_->review();  // stays where it is when its owner moves
+  Parking parking(handler_, pending, response, std::move(review_));
+  const auto result = handler_.admission_.go_on(pending.request, *handler_.policies_.get(), review,
+                                                response.body, parking);
+  handler_.finish(result, pending, response);
 }
 
-}  // namespace
-
 AdmissionHandler::AdmissionHandler(const Snapshot<policy::PolicySet>& policies,
-                                   const NamespaceSource& namespaces, Today today,
-                                   DecisionObserver& observer,
-                                   std::vector<ExtraTemplate> extra_templates, Questions questions,
-                                   ConfigMapReviewer config_maps)
+                                   const NamespaceSource& namespaces, DecisionObserver& observer,
+                                   AdmissionOptions options, Lookups lookups)
     : policies_(policies),
       observer_(observer),
-      questions_(questions),
-      admission_(namespaces, std::move(today), std::move(extra_templates), asking(questions.source),
-                 EvaluationBudget::Limits(), std::move(config_maps)) {}
+      lookups_(lookups),
+      admission_(namespaces, limited(std::move(options))) {}
 
 void AdmissionHandler::handle(const http::Request& request, http::Response& response) {
-  const auto begin = Clock::now();
-  Endpoint endpoint = Endpoint::kValidate;
-  for (const Endpoint other : {Endpoint::kMutate, Endpoint::kValidatePolicy}) {
-    if (request.path == path_of(other)) endpoint = other;
-  }
+  Pending pending;
+  pending.begin = Clock::now();
+  pending.request.endpoint = endpoint_of(request.path);
+  const Endpoint endpoint = pending.request.endpoint;
   const auto reject = [&](Rejection reason, int status, std::string_view message) {
     response.status = status;
     write_error(name_of(reason), message, response.body);
@@ -143,111 +231,25 @@ void AdmissionHandler::handle(const http::Request& request, http::Response& resp
   if (policies == nullptr) {
     return reject(Rejection::kNotReady, 503, "no policies have been read yet");
   }
-  Pending pending;
-  pending.endpoint = endpoint;
-  pending.begin = begin;
-  if (questions_.namespaces != nullptr) {
+  if (lookups_.namespaces != nullptr) {
     pending.namespaces_until =
-        begin + time_to_wait(request.query, questions_.namespaces->deadline());
+        pending.begin + time_to_wait(request.query, lookups_.namespaces->deadline());
   }
-  if (questions_.images != nullptr) {
-    pending.images_until = begin + time_to_wait(request.query, questions_.images->deadline());
+  if (lookups_.images != nullptr) {
+    pending.images_until = pending.begin + time_to_wait(request.query, lookups_.images->deadline());
   }
-  proceed(std::move(pending), request.body, response);
+  Parking parking(*this, pending, response);
+  const auto result =
+      admission_.admit(pending.request, *policies, request.body, response.body, parking);
+  finish(result, pending, response);
 }
 
-/// Whether something may yet be asked for the request, after which its body is read again.
-bool AdmissionHandler::may_wait(const Pending& pending) const {
-  if (pending.endpoint == Endpoint::kValidatePolicy) return false;
-  return (questions_.namespaces != nullptr && !pending.asked_namespace) ||
-         (questions_.images != nullptr && !pending.asked_images);
-}
-
-void AdmissionHandler::keep(std::span<const char> body) {
-  constexpr std::size_t kMostKept = std::size_t{256} << 10U;
-  if (kept_.capacity() > kMostKept && body.size() <= kMostKept) kept_ = {};
-  kept_.reserve(body.size() + 1);
-  kept_.assign(body.begin(), body.end());
-  kept_.push_back('\0');
-}
-
-/// Answers, or has the request wait for what is wanting.
-/// \param body  read in place, which destroys it
-void AdmissionHandler::proceed(Pending pending, std::span<char> body, http::Response& response) {
-  std::vector<char> again;  // the body, where it is read a further time here
-  for (;;) {
-    if (may_wait(pending)) keep(body);
-    const Learned learned{.ns_problem = pending.ns_problem,
-                          .images = pending.asked_images ? &pending.images : nullptr};
-    const Answer answer =
-        admission_.admit(pending.endpoint, *policies_.get(), body, response.body, learned);
-    if (!answer.unknown_namespace.empty() && questions_.namespaces != nullptr &&
-        !pending.asked_namespace) {
-      if (wait_for_namespace(pending, answer.unknown_namespace, response)) return;
-    } else if (answer.wanted != nullptr) {
-      if (wait_for_images(pending, *answer.wanted, response)) return;
-    } else {
-      response.status = answer.http_status;
-      observer_.decided(answer, pending.endpoint, Clock::now() - pending.begin);
-      return;
-    }
-    again = std::move(kept_);
-    body = {again.data(), again.size() - 1};
-  }
-}
-
-/// Has the namespace asked for, and the request wait; takes `pending` and the body that was kept.
-/// \return false where that can't be: `pending` then says why
-bool AdmissionHandler::wait_for_namespace(Pending& pending, std::string_view ns,
-                                          http::Response& response) {
-  pending.asked_namespace = true;
-  const auto deadline = pending.namespaces_until;
-  if (deadline <= pending.begin) {
-    pending.ns_problem = "the webhook's timeout leaves no time to ask the API server";
-    return false;
-  }
-  const std::string name(ns);
-  const auto later = std::make_shared<Waiting>(*this, deadline, pending, std::move(kept_));
-  const bool asked =
-      questions_.namespaces->ask(name, deadline, [later](const std::string& problem) {
-        later->ns_problem = problem;
-        later->ready();
-      });
-  if (!asked) {
-    kept_ = later->take_body();
-    pending.ns_problem = "too many namespace lookups are waiting";
-    return false;
-  }
-  response.body.clear();
-  response.later = later;
-  return true;
-}
-
-/// The same for what registries must be asked for.
-bool AdmissionHandler::wait_for_images(Pending& pending, const ImageInquiry& wanted,
-                                       http::Response& response) {
-  pending.asked_images = true;
-  pending.images = wanted;
-  const auto give_up = [&](std::string_view problem) {
-    for (ImageInquiry::Item& item : pending.images.items) item.facts.problem = problem;
-    return false;
-  };
-  if (questions_.images == nullptr) return give_up("no registries are configured");
-  const auto deadline = pending.images_until;
-  if (deadline <= Clock::now()) return give_up("there was no time left to ask the registry");
-  const auto later = std::make_shared<Waiting>(*this, deadline, pending, std::move(kept_));
-  // Held weakly, or the two would hold each other.
-  later->images =
-      questions_.images->ask(wanted, deadline, [waiting = std::weak_ptr<Waiting>(later)] {
-        if (const auto answer = waiting.lock()) answer->ready();
-      });
-  if (!later->images) {
-    kept_ = later->take_body();
-    return give_up("too many image lookups are waiting");
-  }
-  response.body.clear();
-  response.later = later;
-  return true;
+/// Tells what became of a request that is answered; of one that waits there is nothing to tell.
+void AdmissionHandler::finish(const std::optional<Result>& result, const Pending& pending,
+                              http::Response& response) {
+  if (!result) return;
+  response.status = result->http_status;
+  observer_.decided(*result, pending.request.endpoint, Clock::now() - pending.begin);
 }
 
 }  // namespace belay::webhook::admission

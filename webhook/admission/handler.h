@@ -5,12 +5,11 @@
 #pragma once
 
 #include <chrono>
-#include <span>
-#include <string>
-#include <vector>
+#include <optional>
+#include <string_view>
 
 #include "policy/policy.h"
-#include "webhook/admission/admit.h"
+#include "webhook/admission/admission.h"
 #include "webhook/admission/image_lookups.h"
 #include "webhook/admission/namespace_lookups.h"
 #include "webhook/admission/observer.h"
@@ -28,20 +27,18 @@ bool is_json_media_type(std::string_view content_type);
 /// `limit`. Without a timeout that reads, `limit`.
 std::chrono::milliseconds time_to_wait(std::string_view query, std::chrono::milliseconds limit);
 
-/// Who is asked while requests wait; all of it outlives the handler, and may be shared by many.
-struct Questions {
+/// Who is asked while requests wait; outlives the handler, and may be shared by many.
+struct Lookups {
   NamespaceLookups* namespaces = nullptr;  ///< nullptr: such a request is undecided at once
-  ImageLookups* images = nullptr;          ///< with `source`: facts that no cache holds
-  ImageSource* source = nullptr;           ///< nullptr: no registry is asked anything
+  ImageLookups* images = nullptr;          ///< nullptr: only what is known at once counts
 };
 
 class AdmissionHandler final : public http::Handler {
  public:
   /// Everything handed in by reference or pointer outlives the handler.
+  /// \param options  without limits, those of EvaluationBudget hold
   AdmissionHandler(const Snapshot<policy::PolicySet>& policies, const NamespaceSource& namespaces,
-                   Today today, DecisionObserver& observer,
-                   std::vector<ExtraTemplate> extra_templates = {}, Questions questions = {},
-                   ConfigMapReviewer config_maps = {});
+                   DecisionObserver& observer, AdmissionOptions options = {}, Lookups lookups = {});
 
   /// 200 with a verdict, 400 for a body that is no review, 415 for another media type, 503 while no
   /// policies have been read. Errors carry {"error": {"code", "message"}}, never a verdict.
@@ -50,28 +47,22 @@ class AdmissionHandler final : public http::Handler {
 
  private:
   using Clock = std::chrono::steady_clock;
+  class Parking;
   class Waiting;
 
-  /// A request that is not answered yet, with what was learned for it.
+  /// A request that has not been answered yet.
   struct Pending {
-    Endpoint endpoint = Endpoint::kValidate;
+    Request request;
     Clock::time_point begin, namespaces_until, images_until;
-    bool asked_namespace = false, asked_images = false;
-    std::string ns_problem;
-    ImageInquiry images;  ///< where asked_images
   };
 
-  bool may_wait(const Pending& pending) const;
-  void keep(std::span<const char> body);
-  void proceed(Pending pending, std::span<char> body, http::Response& response);
-  bool wait_for_namespace(Pending& pending, std::string_view ns, http::Response& response);
-  bool wait_for_images(Pending& pending, const ImageInquiry& wanted, http::Response& response);
+  void finish(const std::optional<Result>& result, const Pending& pending,
+              http::Response& response);
 
   SnapshotReader<policy::PolicySet> policies_;
   DecisionObserver& observer_;
-  const Questions questions_;
+  const Lookups lookups_;
   Admission admission_;
-  std::vector<char> kept_;  ///< the body as it came and a byte more; reading changes the original
 };
 
 }  // namespace belay::webhook::admission

@@ -11,12 +11,13 @@
 namespace belay::webhook::admission {
 
 /// `inquiry_` but for the facts in it never changes, so workers read it without the lock.
-class ImageLookups::Asked final : public ImageLookup, public std::enable_shared_from_this<Asked> {
+class ImageLookups::Running final : public ImageLookup,
+                                    public std::enable_shared_from_this<Running> {
  public:
   using Clock = std::chrono::steady_clock;
 
-  Asked(ImageSource& source, WorkerPool& pool, ImageInquiry inquiry, Clock::time_point deadline,
-        std::function<void()> then)
+  Running(ImageSource& source, WorkerPool& pool, ImageInquiry inquiry, Clock::time_point deadline,
+          std::function<void()> then)
       : source_(source),
         pool_(pool),
         inquiry_(std::move(inquiry)),
@@ -78,15 +79,15 @@ class ImageLookups::Asked final : public ImageLookup, public std::enable_shared_
 ImageLookups::ImageLookups(ImageSource& source, Options options)
     : source_(source), options_(options), pool_("images", options.threads, options.queue) {}
 
-std::shared_ptr<const ImageLookup> ImageLookups::ask(ImageInquiry inquiry,
-                                                     std::chrono::steady_clock::time_point deadline,
-                                                     std::function<void()> then) {
+std::shared_ptr<const ImageLookup> ImageLookups::start(
+    ImageInquiry inquiry, std::chrono::steady_clock::time_point deadline,
+    std::function<void()> then) {
   const std::size_t workers = std::min(inquiry.items.size(), options_.side_by_side);
-  const auto asked =
-      std::make_shared<Asked>(source_, pool_, std::move(inquiry), deadline, std::move(then));
+  const auto running =
+      std::make_shared<Running>(source_, pool_, std::move(inquiry), deadline, std::move(then));
   std::size_t submitted = 0;
-  while (submitted < workers && asked->start_worker()) ++submitted;
-  return submitted == 0 ? nullptr : asked;  // fewer workers than wished for will do
+  while (submitted < workers && running->start_worker()) ++submitted;
+  return submitted == 0 ? nullptr : running;  // fewer workers than wished for will do
 }
 
 }  // namespace belay::webhook::admission

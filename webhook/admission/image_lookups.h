@@ -1,8 +1,8 @@
-// Questions to registries, asked on a few threads beside the reactors while requests wait: the
+// Lookups of images in registries, on a few threads beside the reactors while requests wait: the
 // images of one request side by side, each with the request's deadline. When too many wait, a
-// request is turned away at once.
+// further one is not started at all.
 //
-// Thread-safe. Lives longer than the handlers that ask, shorter than the source that is asked.
+// Thread-safe. Lives longer than the handlers that use it, shorter than its source.
 #pragma once
 
 #include <chrono>
@@ -15,11 +15,11 @@
 
 namespace belay::webhook::admission {
 
-/// The questions of one request, on their way. Thread-safe.
+/// The images of one request, on their way. Thread-safe.
 class ImageLookup {
  public:
   virtual ~ImageLookup() = default;
-  /// What is known by now; an image that was not answered yet has a problem that says so.
+  /// What is known by now; an image that is not known yet has a problem that says so.
   virtual ImageInquiry result() const = 0;
 };
 
@@ -36,19 +36,19 @@ class ImageLookups {
   explicit ImageLookups(ImageSource& source) : ImageLookups(source, Options()) {}
   ImageLookups(ImageSource& source, Options options);
 
-  /// Asks for all items. `then` is called on another thread once all are answered, maybe before
-  /// ask() returns and maybe after `deadline` (or never, if the pool ends); it must be quick and
+  /// Asks for all items. `then` is called on another thread once all are known, maybe before
+  /// start() returns and maybe after `deadline` (or never, if the pool ends); it must be quick and
   /// let no exception out.
-  /// \return nullptr, and `then` is never called, where too many questions wait
-  std::shared_ptr<const ImageLookup> ask(ImageInquiry inquiry,
-                                         std::chrono::steady_clock::time_point deadline,
-                                         std::function<void()> then);
+  /// \return nullptr, and `then` is never called, where too many lookups wait
+  std::shared_ptr<const ImageLookup> start(ImageInquiry inquiry,
+                                           std::chrono::steady_clock::time_point deadline,
+                                           std::function<void()> then);
 
-  /// How long the questions of one request may take at most.
+  /// How long the lookup of one request may take at most.
   std::chrono::milliseconds deadline() const { return options_.deadline; }
 
  private:
-  class Asked;
+  class Running;
 
   ImageSource& source_;
   const Options options_;

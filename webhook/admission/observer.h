@@ -6,11 +6,12 @@
 #include <chrono>
 #include <string_view>
 
-#include "webhook/admission/admit.h"
+#include "webhook/admission/result.h"
 
 namespace belay::webhook::admission {
 
-/// Why the handler answered without looking at the body. Closed set, used as metric label.
+/// Why the handler rejected a request without looking at the body. Closed set, used as metric
+/// label.
 enum class Rejection : std::uint8_t {
   kMediaType,  ///< 415: the Content-Type is not application/json
   kNotReady,   ///< 503: no policies were ever read
@@ -20,9 +21,9 @@ std::string_view name_of(Rejection reason);
 class DecisionObserver {
  public:
   virtual ~DecisionObserver() = default;
-  /// A body was answered, well (a verdict) or badly (a 4xx). Views in `answer` are valid during
+  /// A body was answered, well (a verdict) or badly (a 4xx). Views in `result` are valid during
   /// the call only. `duration` is the time from bytes to bytes.
-  virtual void decided(const Answer& answer, Endpoint endpoint,
+  virtual void decided(const Result& result, Endpoint endpoint,
                        std::chrono::nanoseconds duration) = 0;
   /// A request was rejected unread.
   virtual void rejected(Rejection reason, Endpoint endpoint) = 0;

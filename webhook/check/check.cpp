@@ -51,8 +51,10 @@ Checker::Checker(const policy::PolicySet& policies, const admission::NamespaceSo
     : policies_(policies),
       default_namespace_(std::move(default_namespace)),
       extra_templates_(std::move(extra_templates)),
-      admission_(namespaces, std::move(today), extra_templates_, std::move(images), std::nullopt,
-                 policies::review_config_map) {}
+      admission_(namespaces, {.today = std::move(today),
+                              .extra_templates = extra_templates_,
+                              .images = std::move(images),
+                              .config_maps = policies::review_config_map}) {}
 
 admission::ImageAccess Checker::offline() {
   admission::ImageAccess images;
@@ -106,20 +108,20 @@ void Checker::check_object(const ManifestObject& object, const report::Place& or
   const std::string_view name = text_at(node, "metadata.name");
   const std::string_view ns = namespace_of(object, default_namespace_);
   write_review(object, ns, body_);
-  const admission::Answer answer = admission_.admit(admission::Endpoint::kValidate, policies_,
-                                                    {body_.data(), body_.size()}, answer_);
-  if (answer.outcome == admission::Outcome::kBadRequest) {
-    const std::string_view field = object_field(answer.error_field);
-    return refuse(locate(node, field), object_message(answer.error_message));
+  const admission::Result result = admission_.admit(admission::Endpoint::kValidate, policies_,
+                                                    {body_.data(), body_.size()}, response_);
+  if (result.outcome == admission::Outcome::kBadRequest) {
+    const std::string_view field = object_field(result.error_field);
+    return refuse(locate(node, field), object_message(result.error_message));
   }
-  if (answer.outcome == admission::Outcome::kUndecided) {
-    return refuse(node.position, answer.verdict->undecided);
+  if (result.outcome == admission::Outcome::kUndecided) {
+    return refuse(node.position, result.verdict->undecided);
   }
-  if (answer.verdict->policies.empty()) {
+  if (result.verdict->policies.empty()) {
     ++report.unmatched;
     report.unmatched_namespaces.emplace(ns);
   }
-  for (const policy::Finding& finding : answer.verdict->findings) {
+  for (const policy::Finding& finding : result.verdict->findings) {
     report.findings.push_back({place_of(origin, locate(node, finding.field)),
                                std::string(object.kind), std::string(ns), std::string(name),
                                finding});

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "policy/policy.h"
-#include "webhook/admission/admit.h"
+#include "webhook/admission/admission.h"
 #include "webhook/check/manifest.h"
 #include "webhook/namespaces/fixed_namespaces.h"
 #include "webhook/report/report.h"
@@ -44,8 +44,8 @@ class Checker {
   const std::string default_namespace_;
   const std::vector<admission::ExtraTemplate> extra_templates_;
   admission::Admission admission_;
-  std::string body_;    ///< the review; reused
-  std::string answer_;  ///< reused
+  std::string body_;      ///< the review; reused
+  std::string response_;  ///< reused
 };
 
 }  // namespace belay::webhook::check

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "policy/policy.h"
-#include "webhook/admission/admit.h"
+#include "webhook/admission/review_reader.h"
 #include "webhook/command/command.h"
 #include "webhook/namespaces/fixed_namespaces.h"
 #include "webhook/policies/policy_files.h"

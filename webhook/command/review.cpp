@@ -8,7 +8,8 @@
 #include <vector>
 
 #include "policy/message.h"
-#include "webhook/admission/admit_and_wait.h"
+#include "webhook/admission/admission.h"
+#include "webhook/admission/blocking_waiter.h"
 #include "webhook/command/command.h"
 #include "webhook/command/evaluation_options.h"
 #include "webhook/command/standard_input.h"
@@ -39,7 +40,7 @@ class Asking {
     return started ? std::vector<std::string>() : std::move(started.error());
   }
   admission::ImageSource& source() { return service_.image_source(); }
-  admission::ImageLookups& questions() { return questions_; }
+  admission::ImageLookups& lookups() { return lookups_; }
 
  private:
   static registry::RegistryServiceOptions options_of(
@@ -51,7 +52,7 @@ class Asking {
   }
 
   registry::RegistryService service_;
-  admission::ImageLookups questions_{service_.image_source(), {.threads = 8}};
+  admission::ImageLookups lookups_{service_.image_source(), {.threads = 8}};
 };
 
 int run_review(const ReviewOptions& options, Streams& streams) {
@@ -82,22 +83,24 @@ int run_review(const ReviewOptions& options, Streams& streams) {
     streams.err << "413: the review is larger than " << limit << " bytes\n";
     return kExitError;
   }
-  admission::Admission admission(
-      namespaces, today_utc, *extra,
-      admission::ImageAccess{.source = asking ? &asking->source() : nullptr}, std::nullopt,
-      policies::review_config_map);
+  admission::Admission admission(namespaces,
+                                 {.today = today_utc,
+                                  .extra_templates = *extra,
+                                  .images = {.source = asking ? &asking->source() : nullptr},
+                                  .config_maps = policies::review_config_map});
+  admission::Request request{options.mutate ? admission::Endpoint::kMutate
+                                            : admission::Endpoint::kValidate};
+  admission::BlockingWaiter waiter(asking ? &asking->lookups() : nullptr);
   std::string out;
-  const admission::Answer answer = admission::admit_and_wait(
-      admission, asking ? &asking->questions() : nullptr,
-      options.mutate ? admission::Endpoint::kMutate : admission::Endpoint::kValidate, *policies,
-      {body->data(), body->size()}, out);
-  if (answer.outcome == admission::Outcome::kBadRequest) {
-    streams.err << answer.http_status << " " << name_of(answer.error_code) << ": "
-                << answer.error_message << '\n';
+  const admission::Result result =
+      *admission.admit(request, *policies, {body->data(), body->size()}, out, waiter);
+  if (result.outcome == admission::Outcome::kBadRequest) {
+    streams.err << result.http_status << " " << name_of(result.error_code) << ": "
+                << result.error_message << '\n';
     return kExitError;
   }
   streams.out << out << '\n';
-  return answer.outcome == admission::Outcome::kAllowed ? kExitClean : kExitFindings;
+  return result.outcome == admission::Outcome::kAllowed ? kExitClean : kExitFindings;
 }
 
 }  // namespace

@@ -1,9 +1,9 @@
 // A request whose answer has to wait for something outside the reactor: the connection is parked,
 // and the reactor asks for the answer once another thread has said ready(), or at a deadline.
 //
-//   handle():  response.later = std::make_shared<MyAnswer>(deadline, ...);   // reactor
-//   worker:    answer->found = ...; answer->ready();                         // any thread
-//   reactor:   answer->answer(Resumed::kReady, response);
+//   handle():  response.pending = std::make_shared<Mine>(deadline, ...);  // reactor
+//   worker:    pending->found = ...; pending->ready();                    // any thread
+//   reactor:   pending->respond(Resumed::kReady, response);
 //
 // While it is parked nothing is read from the connection, so what was pipelined behind waits too.
 // A parked request has begun: draining and stopping wait for it. If the peer goes away meanwhile,
@@ -11,6 +11,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -31,20 +32,24 @@ enum class Resumed : std::uint8_t {
 class PendingResponse : public std::enable_shared_from_this<PendingResponse> {
  public:
   /// \param deadline  no later than ServerOptions::request_timeout from now, else that counts
-  explicit PendingResponse(std::chrono::steady_clock::time_point deadline) : deadline_(deadline) {}
+  /// \param bytes  that it holds, counted as in flight while it waits
+  PendingResponse(std::chrono::steady_clock::time_point deadline, std::size_t bytes)
+      : deadline_(deadline), bytes_(bytes) {}
   virtual ~PendingResponse() = default;  ///< on any thread
   PendingResponse(const PendingResponse&) = delete;
   PendingResponse& operator=(const PendingResponse&) = delete;
 
-  /// Fills `response`, or sets its `later` once more. Called on the reactor's thread, once at most;
-  /// must not block. In kDeadline a worker may still be at it: look at nothing that it writes.
-  virtual void answer(Resumed why, Response& response) = 0;
+  /// Fills `response`, or sets its `pending` once more. Called on the reactor's thread, once at
+  /// most; must not block. In kDeadline a worker may still be at it: look at nothing that it
+  /// writes.
+  virtual void respond(Resumed why, Response& response) = 0;
 
-  /// The answer can be given. What this thread wrote before is seen by answer(). Thread-safe; only
-  /// the first call counts; may come before handle() has returned.
+  /// The response can be given. What this thread wrote before is seen by respond(). Thread-safe;
+  /// only the first call counts; may come before handle() has returned.
   void ready();
 
   std::chrono::steady_clock::time_point deadline() const { return deadline_; }
+  std::size_t bytes() const { return bytes_; }
 
  private:
   friend class WaitingRequests;
@@ -52,6 +57,7 @@ class PendingResponse : public std::enable_shared_from_this<PendingResponse> {
   void park(Connection& connection, const std::shared_ptr<ReadyQueue>& queue);
 
   const std::chrono::steady_clock::time_point deadline_;
+  const std::size_t bytes_;
   Connection* connection_ = nullptr;  ///< the reactor's thread only; nullptr where nobody waits
 
   std::mutex mutex_;

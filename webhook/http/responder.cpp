@@ -115,11 +115,11 @@ Next Responder::resume(Connection& connection) {
   const std::unique_ptr<WaitingRequest> waited = waiting_.remove(connection);
   begin_response();
   try {
-    waited->answer->answer(*waited->resumed, response_);
+    waited->answer->respond(*waited->resumed, response_);
   } catch (...) {
     fail_response();
   }
-  conclude(connection, waited->close, waited->bytes);
+  conclude(connection, waited->close);
   if (!connection.want(EPOLLIN)) {
     out_.clear();
     return Next::kClose;
@@ -184,16 +184,15 @@ void Responder::respond(Connection& connection, Window& window) {
     fail_response();
   }
   behind = saved;
-  const std::size_t bytes = head.total_bytes();
   const bool close = head.close;
-  window.start += bytes;
+  window.start += head.total_bytes();
   connection.framer.reset();
   connection.continued = false;
   if (connection.large) {  // holds this one request alone
     connection.forget_input();
     window = scratch();
   }
-  conclude(connection, close, bytes);
+  conclude(connection, close);
 }
 
 void Responder::begin_response() {
@@ -206,23 +205,21 @@ void Responder::begin_response() {
 void Responder::fail_response() {
   response_.status = 500;
   response_.body = kInternalError;
-  response_.later.reset();
+  response_.pending.reset();
 }
 
 /// Puts response_ behind the responses of this event, or begins to wait for it.
 /// \param close  the peer asked for the connection's end
-/// \param bytes  of the request: what is likely kept while it waits
-void Responder::conclude(Connection& connection, bool close, std::size_t bytes) {
-  if (response_.later != nullptr) {
+void Responder::conclude(Connection& connection, bool close) {
+  if (response_.pending != nullptr) {
     const auto deadline =
-        std::min(response_.later->deadline(), now_ + state_.options.request_timeout);
-    if (!waiting_.add(connection, {.answer = std::move(response_.later),
-                                   .deadline = deadline,
-                                   .bytes = bytes,
-                                   .close = close})) {
+        std::min(response_.pending->deadline(), now_ + state_.options.request_timeout);
+    if (!waiting_.add(
+            connection,
+            {.answer = std::move(response_.pending), .deadline = deadline, .close = close})) {
       append_rejection_to(connection, kTooManyBytes);
     }
-    response_.later.reset();
+    response_.pending.reset();
     return;
   }
   served_ = true;

@@ -59,7 +59,7 @@ class Responder {
   void respond(Connection& connection, Window& window);
   void begin_response();
   void fail_response();
-  void conclude(Connection& connection, bool close, std::size_t bytes);
+  void conclude(Connection& connection, bool close);
   void append_rejection_to(Connection& connection, const RejectionText& text);
   Connection::Write write(Connection& connection);
   std::string_view date();

@@ -36,15 +36,15 @@ struct Response {
   int status = 200;
   std::string body;    ///< JSON; sent as application/json; charset=utf-8
   bool close = false;  ///< answer with `Connection: close` and end the connection
-  /// Set instead of all else where the answer comes later: pending_response.h tells how.
-  std::shared_ptr<PendingResponse> later = nullptr;
+  /// Set instead of all else where the response comes later: pending_response.h tells how.
+  std::shared_ptr<PendingResponse> pending = nullptr;
 };
 
 class Handler {
  public:
   virtual ~Handler() = default;
   /// Answers one request; must not block. `response` arrives with status 200 and an empty body.
-  /// What has to wait for something sets `response.later`.
+  /// What has to wait for something sets `response.pending`.
   virtual void handle(const Request& request, Response& response) = 0;
   /// After a batch of requests: the moment to pass on what was gathered (log lines).
   virtual void flush() {}

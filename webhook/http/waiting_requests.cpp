@@ -7,7 +7,7 @@
 namespace belay::webhook::http {
 
 bool WaitingRequests::add(Connection& connection, WaitingRequest request) {
-  if (!connection.take(request.bytes)) return false;
+  if (!connection.take(request.answer->bytes())) return false;
   connection.waiting = std::make_unique<WaitingRequest>(std::move(request));
   deadlines_.emplace(connection.waiting->deadline, &connection);
   connection.waiting->answer->park(connection, wakeup_);
@@ -19,7 +19,7 @@ std::unique_ptr<WaitingRequest> WaitingRequests::remove(Connection& connection) 
   if (waiting == nullptr) return waiting;
   deadlines_.erase({waiting->deadline, &connection});
   waiting->answer->connection_ = nullptr;
-  connection.give(waiting->bytes);
+  connection.give(waiting->answer->bytes());
   return waiting;
 }
 

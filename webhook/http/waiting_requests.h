@@ -21,8 +21,7 @@ struct WaitingRequest {
   using TimePoint = std::chrono::steady_clock::time_point;
   std::shared_ptr<PendingResponse> answer;
   TimePoint deadline;
-  std::size_t bytes;  ///< of BytesInFlight
-  bool close;         ///< the peer asked for the connection's end
+  bool close;  ///< the peer asked for the connection's end
   /// Why it goes on; set where earlier responses must be written first.
   std::optional<Resumed> resumed = std::nullopt;
 };
@@ -34,7 +33,7 @@ class WaitingRequests {
   /// \param wakeup  told of what is ready
   explicit WaitingRequests(std::shared_ptr<ReadyQueue> wakeup) : wakeup_(std::move(wakeup)) {}
 
-  /// The connection waits. \return false if the request's bytes would pass the limit
+  /// The connection waits. \return false if the bytes that it holds would pass the limit
   bool add(Connection& connection, WaitingRequest request);
   /// The connection no longer waits; who has the response finds nobody to give it to.
   /// \return what it waited for, or nullptr

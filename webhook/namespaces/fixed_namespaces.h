@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "policy/selector.h"
-#include "webhook/admission/admit.h"
+#include "webhook/admission/namespace_source.h"
 
 namespace belay::webhook::namespaces {
 

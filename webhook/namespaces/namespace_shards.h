@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "policy/selector.h"
-#include "webhook/admission/admit.h"
+#include "webhook/admission/namespace_source.h"
 #include "webhook/kube/object.h"
 #include "webhook/system/snapshot.h"
 

@@ -15,8 +15,8 @@
 #include <string_view>
 #include <vector>
 
-#include "webhook/admission/admit.h"
 #include "webhook/admission/namespace_lookups.h"
+#include "webhook/admission/namespace_source.h"
 #include "webhook/kube/api.h"
 #include "webhook/kube/watch.h"
 
@@ -59,8 +59,8 @@ class Namespaces final : public kube::WatchSink, public admission::NamespaceSour
 class NamespaceLookup final : public admission::NamespaceFetcher {
  public:
   NamespaceLookup(Namespaces& namespaces, kube::Api& api) : namespaces_(namespaces), api_(api) {}
-  std::expected<void, std::string> ask(std::string_view name,
-                                       std::chrono::milliseconds deadline) override {
+  std::expected<void, std::string> fetch(std::string_view name,
+                                         std::chrono::milliseconds deadline) override {
     return namespaces_.ask(api_, name, deadline);
   }
 

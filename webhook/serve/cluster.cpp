@@ -129,7 +129,7 @@ class Cluster::Impl {
   const certificates::Certificate* certificate() const { return certificate_.get(); }
   registry::Sightings* sightings() { return sightings_.get(); }
   const namespaces::Namespaces& namespaces() const { return namespaces_; }
-  admission::NamespaceFetcher& namespace_asker() { return namespace_lookup_; }
+  admission::NamespaceFetcher& namespace_fetcher() { return namespace_lookup_; }
   kube::Api& api() { return api_; }
 
  private:
@@ -185,7 +185,7 @@ std::vector<Cluster::Quiet> Cluster::quiet() const {
 }
 
 const namespaces::Namespaces& Cluster::namespaces() const { return impl_->namespaces(); }
-admission::NamespaceFetcher& Cluster::namespace_asker() { return impl_->namespace_asker(); }
+admission::NamespaceFetcher& Cluster::namespace_fetcher() { return impl_->namespace_fetcher(); }
 kube::Api& Cluster::api() { return impl_->api(); }
 registry::Sightings* Cluster::sightings() { return impl_->sightings(); }
 

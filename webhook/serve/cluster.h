@@ -83,7 +83,7 @@ class Cluster {
 
   const namespaces::Namespaces& namespaces() const;  ///< thread-safe where its header says so
   admission::NamespaceFetcher&
-  namespace_asker();  ///< for a namespace that it does not know; thread-safe
+  namespace_fetcher();  ///< for a namespace that it does not know; thread-safe
   /// The API server itself, for who reads with rights of its own; thread-safe.
   kube::Api& api();
   /// The memory of tags; nullptr without ClusterOptions::sightings. Lives as long as this.

@@ -10,7 +10,6 @@
 #include <string_view>
 #include <vector>
 
-#include "webhook/admission/admit.h"
 #include "webhook/admission/review_reader.h"
 #include "webhook/namespaces/fixed_namespaces.h"
 #include "webhook/serve/cluster.h"

@@ -164,27 +164,27 @@ void Metrics::set_gauge(Metric metric, double value, Labels labels) {
   if (cell) cells.gauges.at(*cell)->Set(value);
 }
 
-void Metrics::count_decision(const admission::Answer& answer, std::chrono::nanoseconds duration) {
-  if (answer.review == nullptr) {
-    count(Metric::kRejected, {name_of(answer.error_code)});
+void Metrics::count_decision(const admission::Result& result, std::chrono::nanoseconds duration) {
+  if (result.review == nullptr) {
+    count(Metric::kRejected, {name_of(result.error_code)});
     return;
   }
   // Outcome and the values of `decision` go in the same order.
   const Cells& requests = series_->of(Metric::kRequests);
-  const std::size_t cell = requests.at({static_cast<std::size_t>(answer.review->operation),
-                                        series_->index_of_kind(answer.review->metric_kind),
-                                        static_cast<std::size_t>(answer.outcome)});
+  const std::size_t cell = requests.at({static_cast<std::size_t>(result.review->operation),
+                                        series_->index_of_kind(result.review->metric_kind),
+                                        static_cast<std::size_t>(result.outcome)});
   requests.counters.at(cell)->Increment();
   series_->observe(Metric::kDuration, duration);
-  const admission::PinCounts& pins = answer.pins;
+  const admission::PinCounts& pins = result.pins;
   const std::size_t counts[] = {pins.pinned, pins.reused, pins.unpinned, pins.denied};
   for (std::size_t i = 0; i < std::size(counts); ++i) {
     if (counts[i] == 0) continue;
     series_->of(Metric::kPins).counters.at(i)->Increment(static_cast<double>(counts[i]));
   }
-  if (answer.verdict == nullptr) return;
+  if (result.verdict == nullptr) return;
   const Cells& findings = series_->of(Metric::kFindings);
-  for (const policy::Finding& finding : answer.verdict->findings) {
+  for (const policy::Finding& finding : result.verdict->findings) {
     const std::size_t at = findings.at({static_cast<std::size_t>(finding.rule),
                                         static_cast<std::size_t>(finding.effective_mode())});
     findings.counters.at(at)->Increment();

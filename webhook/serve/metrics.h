@@ -10,7 +10,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "webhook/admission/admit.h"
+#include "webhook/admission/result.h"
 #include "webhook/kube/watch.h"
 #include "webhook/registry/registry_client.h"
 #include "webhook/registry/resolver.h"
@@ -40,7 +40,7 @@ class Metrics final : public registry::RegistryObserver {
   }
 
   /// On the way of a request: its decision, duration, findings and pins.
-  void count_decision(const admission::Answer& answer, std::chrono::nanoseconds duration);
+  void count_decision(const admission::Result& result, std::chrono::nanoseconds duration);
   /// On workers that ask registries.
   void requested(std::string_view registry, std::string_view result,
                  std::chrono::nanoseconds duration) override;

@@ -12,11 +12,11 @@ namespace {
 constexpr std::size_t kMaxGatheredBytes = std::size_t{64} << 10U;
 constexpr std::size_t kMaxFields = 20;
 
-LogLevel level_of(const admission::Answer& answer) {
-  switch (answer.outcome) {
+LogLevel level_of(const admission::Result& result) {
+  switch (result.outcome) {
     case admission::Outcome::kAllowed:
-      if (!answer.pin_problem.empty()) return LogLevel::kInfo;
-      return answer.verdict == nullptr || answer.verdict->findings.empty() ? LogLevel::kDebug
+      if (!result.pin_problem.empty()) return LogLevel::kInfo;
+      return result.verdict == nullptr || result.verdict->findings.empty() ? LogLevel::kDebug
                                                                            : LogLevel::kInfo;
     case admission::Outcome::kUndecided:
       return LogLevel::kWarning;
@@ -47,35 +47,35 @@ class RuleNames {
   std::size_t count_ = 0;
 };
 
-/// What stands in the answer's status.code.
-int status_code(const admission::Answer& answer) {
-  if (answer.outcome == admission::Outcome::kAllowed) return 200;
-  if (answer.outcome == admission::Outcome::kUndecided) {
-    return answer.http_status == 200 ? 503 : answer.http_status;
+/// What stands in the response's status.code.
+int status_code(const admission::Result& result) {
+  if (result.outcome == admission::Outcome::kAllowed) return 200;
+  if (result.outcome == admission::Outcome::kUndecided) {
+    return result.http_status == 200 ? 503 : result.http_status;
   }
-  return answer.refusal.empty() ? 403 : 422;
+  return result.refusal.empty() ? 403 : 422;
 }
 
 }  // namespace
 
-void RequestObserver::decided(const admission::Answer& answer, admission::Endpoint endpoint,
+void RequestObserver::decided(const admission::Result& result, admission::Endpoint endpoint,
                               std::chrono::nanoseconds duration) {
-  metrics_.count_decision(answer, duration);
-  const LogLevel level = level_of(answer);
+  metrics_.count_decision(result, duration);
+  const LogLevel level = level_of(result);
   if (!log_.enabled(level)) return;
 
   const auto duration_us = std::chrono::duration_cast<std::chrono::microseconds>(duration).count();
-  if (answer.review == nullptr) {
+  if (result.review == nullptr) {
     append(level, "invalid review",
            std::array<LogField, 5>{{{"path", path_of(endpoint)},
-                                    {"reason", name_of(answer.error_code)},
-                                    {"problem", answer.error_message},
+                                    {"reason", name_of(result.error_code)},
+                                    {"problem", result.error_message},
                                     {"duration_us", std::int64_t{duration_us}},
-                                    {"code", std::int64_t{answer.http_status}}}});
+                                    {"code", std::int64_t{result.http_status}}}});
     return;
   }
-  const admission::Review& review = *answer.review;
-  const RuleNames rules(answer.verdict);
+  const admission::Review& review = *result.review;
+  const RuleNames rules(result.verdict);
   std::string finding;
   std::array<LogField, kMaxFields> fields;
   std::size_t count = 0;
@@ -92,26 +92,26 @@ void RequestObserver::decided(const admission::Answer& answer, admission::Endpoi
   if (!name.empty()) add("name", name);
   if (!review.user.empty()) add("user", review.user);
   if (review.dry_run) add("dry_run", true);
-  add("decision", name_of(answer.outcome));
+  add("decision", name_of(result.outcome));
   add("rules", rules.list());
-  if (answer.verdict != nullptr && !answer.verdict->findings.empty()) {
-    finding = policy::finding_line(answer.verdict->findings.front(), true);
+  if (result.verdict != nullptr && !result.verdict->findings.empty()) {
+    finding = policy::finding_line(result.verdict->findings.front(), true);
     add("finding", std::string_view(finding));
   }
-  if (answer.verdict != nullptr && !answer.verdict->undecided.empty()) {
-    add("undecided", std::string_view(answer.verdict->undecided));
+  if (result.verdict != nullptr && !result.verdict->undecided.empty()) {
+    add("undecided", std::string_view(result.verdict->undecided));
   }
-  if (!answer.refusal.empty()) add("problem", answer.refusal);
-  const std::pair<std::string_view, std::size_t> pins[] = {{"pinned", answer.pins.pinned},
-                                                           {"reused", answer.pins.reused},
-                                                           {"unpinned", answer.pins.unpinned},
-                                                           {"denied_pins", answer.pins.denied}};
+  if (!result.refusal.empty()) add("problem", result.refusal);
+  const std::pair<std::string_view, std::size_t> pins[] = {{"pinned", result.pins.pinned},
+                                                           {"reused", result.pins.reused},
+                                                           {"unpinned", result.pins.unpinned},
+                                                           {"denied_pins", result.pins.denied}};
   for (const auto& [key, pinned] : pins) {
     if (pinned > 0) add(key, static_cast<std::int64_t>(pinned));
   }
-  if (!answer.pin_problem.empty()) add("problem", answer.pin_problem);
+  if (!result.pin_problem.empty()) add("problem", result.pin_problem);
   add("duration_us", std::int64_t{duration_us});
-  add("code", std::int64_t{status_code(answer)});
+  add("code", std::int64_t{status_code(result)});
   append(level, "admission", LogFields(fields.data(), count));
 }
 

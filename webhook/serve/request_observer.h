@@ -17,7 +17,7 @@ class RequestObserver final : public admission::DecisionObserver {
   /// Both outlive the observer.
   RequestObserver(Metrics& metrics, Log& log) : metrics_(metrics), log_(log) {}
 
-  void decided(const admission::Answer& answer, admission::Endpoint endpoint,
+  void decided(const admission::Result& result, admission::Endpoint endpoint,
                std::chrono::nanoseconds duration) override;
   void rejected(admission::Rejection reason, admission::Endpoint endpoint) override;
   void flush() override;

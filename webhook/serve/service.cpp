@@ -27,11 +27,10 @@ std::vector<std::string> kinds_of(const std::vector<admission::ExtraTemplate>& t
 class ReactorHandler final : public http::Handler {
  public:
   ReactorHandler(Metrics& metrics, Log& log, const Snapshot<policy::PolicySet>& policies,
-                 const admission::NamespaceSource& namespaces, admission::Questions questions,
-                 const ServerConfig& config, admission::Today today)
+                 const admission::NamespaceSource& namespaces, admission::Lookups lookups,
+                 admission::AdmissionOptions options)
       : observer_(metrics, log),
-        admission_(policies, namespaces, std::move(today), observer_, config.extra_templates,
-                   questions, policies::review_config_map) {}
+        admission_(policies, namespaces, observer_, std::move(options), lookups) {}
 
   void handle(const http::Request& request, http::Response& response) override {
     admission_.handle(request, response);
@@ -180,14 +179,14 @@ std::expected<void, std::string> Service::start_cluster() {
        .sightings = [this](const registry::SightingsNews& news) { report_sightings(news); }});
   if (!made) return std::unexpected(std::move(made.error()));
   cluster_ = std::move(*made);
-  questions_ = std::make_unique<admission::NamespaceLookups>(cluster_->namespace_asker(),
-                                                             config_.limits.namespaces);
+  namespace_lookups_ = std::make_unique<admission::NamespaceLookups>(cluster_->namespace_fetcher(),
+                                                                     config_.limits.namespaces);
   cluster_->start();
   return {};
 }
 
 void Service::stop_cluster() {
-  questions_.reset();
+  namespace_lookups_.reset();
   cluster_.reset();
 }
 
@@ -209,12 +208,15 @@ std::expected<void, std::string> Service::start_server() {
       [this] {
         const admission::NamespaceSource* namespaces = &config_.namespaces;
         if (cluster_) namespaces = &cluster_->namespaces();
-        const admission::Questions questions{
-            .namespaces = questions_.get(),
-            .images = image_questions_.get(),
-            .source = registries_ ? &registries_->image_source() : nullptr};
-        return std::make_unique<ReactorHandler>(metrics_, *log_, policies_, *namespaces, questions,
-                                                config_, [this] { return today(); });
+        return std::make_unique<ReactorHandler>(
+            metrics_, *log_, policies_, *namespaces,
+            admission::Lookups{.namespaces = namespace_lookups_.get(),
+                               .images = image_lookups_.get()},
+            admission::AdmissionOptions{
+                .today = [this] { return today(); },
+                .extra_templates = config_.extra_templates,
+                .images = {.source = registries_ ? &registries_->image_source() : nullptr},
+                .config_maps = policies::review_config_map});
       },
       http::ServerEvents{.rejected = [this](http::Rejection reason) {
         metrics_.count(Metric::kRejected, {name_of(reason)});

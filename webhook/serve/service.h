@@ -107,10 +107,10 @@ class Service {
   std::array<policies::ReloadReport, 2> reports_;  ///< the last of each PolicyOrigin
   std::unique_ptr<policies::PolicyWatch> watch_;
   std::unique_ptr<Cluster> cluster_;
-  std::unique_ptr<admission::NamespaceLookups> questions_;    ///< with cluster_
-  std::unique_ptr<registry::Sightings> sighting_file_;        ///< outside a cluster
-  std::unique_ptr<registry::RegistryService> registries_;     ///< nullptr: none is asked
-  std::unique_ptr<admission::ImageLookups> image_questions_;  ///< with registries_
+  std::unique_ptr<admission::NamespaceLookups> namespace_lookups_;  ///< with cluster_
+  std::unique_ptr<registry::Sightings> sighting_file_;              ///< outside a cluster
+  std::unique_ptr<registry::RegistryService> registries_;           ///< nullptr: none is asked
+  std::unique_ptr<admission::ImageLookups> image_lookups_;          ///< with registries_
   std::unique_ptr<http::Server> server_;
   std::unique_ptr<http::AdminServer> admin_;
 };

@@ -33,14 +33,14 @@ std::expected<void, std::string> Service::start_registries() {
       [this](const registry::RegistryReload& reload) { report_registries(reload); });
   // Files that do not read are no failure: the report has said so, and they are looked at again.
   (void)registries_->start();
-  image_questions_ =
+  image_lookups_ =
       std::make_unique<admission::ImageLookups>(registries_->image_source(), config_.limits.images);
   return {};
 }
 
 void Service::stop_registries() {
   if (registries_) registries_->stop();
-  image_questions_.reset();
+  image_lookups_.reset();
   registries_.reset();
   sighting_file_.reset();
 }

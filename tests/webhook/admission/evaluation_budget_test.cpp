@@ -8,7 +8,7 @@
 #include "policy/policy_reader.h"
 #include "tests/webhook/admission/policies.h"
 #include "tests/webhook/admission/review_text.h"
-#include "webhook/admission/admit.h"
+#include "webhook/admission/admission.h"
 #include "webhook/namespaces/fixed_namespaces.h"
 #include "webhook/policies/config_map_review.h"
 
@@ -87,9 +87,8 @@ TEST_CASE("many patterns for many images are given up, whichever list they stand
     const policy::PolicySet policies =
         test::set_of(many_patterns(rules), test::tag_policy("everywhere"));
     const namespaces::FixedNamespaces namespaces;
-    Admission admission(
-        namespaces, [] { return std::chrono::year_month_day{}; }, {}, {},
-        EvaluationBudget::Limits{.most = 1ms, .rest = 3600s});
+    Admission admission(namespaces,
+                        {.limits = EvaluationBudget::Limits{.most = 1ms, .rest = 3600s}});
     std::string out;
     const auto ask = [&](Json review) {
       std::string body = review.dump();
@@ -119,16 +118,14 @@ TEST_CASE("templates that take long each are given up for a few images, too") {
   const policy::PolicySet policies = test::set_of(many_patterns(
       "  rules: {tagFormat: {anyOf: " + many(900, slow + "a-a-a-a-a-", "x") + "}}\n"));
   const namespaces::FixedNamespaces namespaces;
-  Admission admission(
-      namespaces, [] { return std::chrono::year_month_day{}; }, {}, {},
-      EvaluationBudget::Limits{.most = 1ms, .rest = 3600s});
+  Admission admission(namespaces, {.limits = EvaluationBudget::Limits{.most = 1ms, .rest = 3600s}});
   for (int turn = 0; turn < 2; ++turn) {
     std::string body = pod_of(3, "shop").dump();
     body.push_back('\0');
     std::string out;
-    const Answer answer =
+    const Result result =
         admission.admit(Endpoint::kValidate, policies, {body.data(), body.size() - 1}, out);
-    CHECK(answer.outcome == Outcome::kUndecided);
+    CHECK(result.outcome == Outcome::kUndecided);
   }
 }
 
@@ -136,16 +133,14 @@ TEST_CASE("a rest does not touch objects that make little work") {
   const policy::PolicySet policies = test::set_of(
       many_patterns("  rules: {mutableTag: {tags: " + many(500, "*a*a*", "x") + "}}\n"));
   const namespaces::FixedNamespaces namespaces;
-  Admission admission(
-      namespaces, [] { return std::chrono::year_month_day{}; }, {}, {},
-      EvaluationBudget::Limits{.most = 0ms, .rest = 3600s});
+  Admission admission(namespaces, {.limits = EvaluationBudget::Limits{.most = 0ms, .rest = 3600s}});
   std::string out;
   for (const int images : {300, 1}) {
     std::string body = pod_of(images, "shop").dump();
     body.push_back('\0');
-    const Answer answer =
+    const Result result =
         admission.admit(Endpoint::kValidate, policies, {body.data(), body.size() - 1}, out);
-    CHECK((answer.outcome == Outcome::kUndecided) == (images == 300));
+    CHECK((result.outcome == Outcome::kUndecided) == (images == 300));
   }
 }
 
@@ -154,15 +149,13 @@ TEST_CASE("what to pin is not guessed where finding out takes too long") {
       "  pin: {enabled: true, images: " + many(15'000, "docker.io/*s*p/", "*x") + "}\n");
   const policy::PolicySet policies = test::set_of(std::move(pins));
   const namespaces::FixedNamespaces namespaces;
-  Admission admission(
-      namespaces, [] { return std::chrono::year_month_day{}; }, {}, {},
-      EvaluationBudget::Limits{.most = 1ms, .rest = 3600s});
+  Admission admission(namespaces, {.limits = EvaluationBudget::Limits{.most = 1ms, .rest = 3600s}});
   std::string body = pod_of(300, "shop").dump();
   body.push_back('\0');
   std::string out;
-  const Answer answer =
+  const Result result =
       admission.admit(Endpoint::kMutate, policies, {body.data(), body.size() - 1}, out);
-  CHECK(answer.outcome == Outcome::kUndecided);
+  CHECK(result.outcome == Outcome::kUndecided);
   CHECK(Json::parse(out)["response"]["allowed"] == false);
 }
 
@@ -179,9 +172,8 @@ TEST_CASE("behind policies that took long to read, a namespace's next ones are n
       "apiVersion: belay.dev/v1alpha1\nkind: ImagePolicy\nmetadata: {name: quick}\nspec:\n"
       "  rules: {tagRequired: {}}\n");
   const namespaces::FixedNamespaces namespaces;
-  Admission admission(
-      namespaces, [] { return std::chrono::year_month_day{}; }, {}, {},
-      EvaluationBudget::Limits{.most = 1ms, .rest = 3600s}, policies::review_config_map);
+  Admission admission(namespaces, {.limits = EvaluationBudget::Limits{.most = 1ms, .rest = 3600s},
+                                   .config_maps = policies::review_config_map});
   const auto ask = [&](Json review, const std::string& ns) {
     review["request"]["namespace"] = ns;
     std::string body = review.dump();

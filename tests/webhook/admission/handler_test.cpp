@@ -17,9 +17,9 @@ namespace {
 
 class Recorder final : public DecisionObserver {
  public:
-  void decided(const Answer& answer, Endpoint endpoint,
+  void decided(const Result& result, Endpoint endpoint,
                std::chrono::nanoseconds duration) override {
-    heard.push_back(std::string(name_of(answer.outcome)) +
+    heard.push_back(std::string(name_of(result.outcome)) +
                     (endpoint == Endpoint::kMutate ? " mutate" : " validate"));
     CHECK(duration.count() >= 0);
   }
@@ -34,12 +34,7 @@ struct Setup {
   Snapshot<policy::PolicySet> policies;
   namespaces::FixedNamespaces namespaces;
   Recorder recorder;
-  AdmissionHandler handler{policies, namespaces,
-                           [] {
-                             return std::chrono::year_month_day{
-                                 std::chrono::year{2026}, std::chrono::June, std::chrono::day{1}};
-                           },
-                           recorder};
+  AdmissionHandler handler{policies, namespaces, recorder, {.today = test::fixed_day()}};
 
   http::Response ask(std::string_view path, std::string_view type, std::string body) {
     http::Response response;

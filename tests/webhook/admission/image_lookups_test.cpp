@@ -1,4 +1,4 @@
-// Questions about images on a few threads: requests take turns.
+// Lookups of images on a few threads: requests take turns.
 #include "webhook/admission/image_lookups.h"
 
 #include <doctest/doctest.h>
@@ -68,12 +68,12 @@ ImageInquiry inquiry_of(const std::vector<std::string>& images) {
 TEST_CASE("a request with many images waits its turn after each of them") {
   Slow source;
   std::atomic<int> done = 0;
-  ImageLookups questions(source, {.threads = 1, .queue = 16, .side_by_side = 1, .deadline = 20s});
+  ImageLookups lookups(source, {.threads = 1, .queue = 16, .side_by_side = 1, .deadline = 20s});
   const auto deadline = Clock::now() + 20s;
   const auto then = [&done] { ++done; };
-  const auto many = questions.ask(inquiry_of({"a:1", "a:2", "a:3"}), deadline, then);
+  const auto many = lookups.start(inquiry_of({"a:1", "a:2", "a:3"}), deadline, then);
   REQUIRE(tests::soon([&] { return source.asked().size() == 1; }));
-  const auto one = questions.ask(inquiry_of({"b:1"}), deadline, then);
+  const auto one = lookups.start(inquiry_of({"b:1"}), deadline, then);
   source.let_go();
   REQUIRE(tests::soon([&] { return done == 2; }));
   CHECK(source.asked() == std::vector<std::string>{"a:1", "b:1", "a:2", "a:3"});
@@ -83,13 +83,13 @@ TEST_CASE("a request with many images waits its turn after each of them") {
 TEST_CASE("without room to wait its turn, a request goes on where it is") {
   Slow source;
   std::atomic<int> done = 0;
-  ImageLookups questions(source, {.threads = 1, .queue = 1, .side_by_side = 1, .deadline = 20s});
+  ImageLookups lookups(source, {.threads = 1, .queue = 1, .side_by_side = 1, .deadline = 20s});
   const auto deadline = Clock::now() + 20s;
   const auto then = [&done] { ++done; };
-  const auto many = questions.ask(inquiry_of({"a:1", "a:2"}), deadline, then);
+  const auto many = lookups.start(inquiry_of({"a:1", "a:2"}), deadline, then);
   REQUIRE(tests::soon([&] { return source.asked().size() == 1; }));
-  const auto waits = questions.ask(inquiry_of({"b:1"}), deadline, then);
-  CHECK(questions.ask(inquiry_of({"c:1"}), deadline, then) == nullptr);
+  const auto waits = lookups.start(inquiry_of({"b:1"}), deadline, then);
+  CHECK(lookups.start(inquiry_of({"c:1"}), deadline, then) == nullptr);
   source.let_go();
   REQUIRE(tests::soon([&] { return done == 2; }));
   CHECK(source.asked() == std::vector<std::string>{"a:1", "a:2", "b:1"});

@@ -29,10 +29,10 @@ using test::Json;
 
 class Counter final : public DecisionObserver {
  public:
-  void decided(const Answer& answer, Endpoint /*endpoint*/,
+  void decided(const Result& result, Endpoint /*endpoint*/,
                std::chrono::nanoseconds /*duration*/) override {
     ++decided_;
-    pinned_ += static_cast<int>(answer.pins.pinned);
+    pinned_ += static_cast<int>(result.pins.pinned);
   }
   void rejected(Rejection /*reason*/, Endpoint /*endpoint*/) override {}
   int decided() const { return decided_; }
@@ -50,7 +50,7 @@ policy::Policy moved_policy(std::string name) {
 
 struct Fixture {
   explicit Fixture(policy::PolicySet set, ImageLookups::Options options = {.deadline = 600ms})
-      : questions(registry, options) {
+      : lookups(registry, options) {
     registry.have_all();
     policies.publish(std::make_shared<const policy::PolicySet>(std::move(set)));
     http::ServerOptions server_options;
@@ -59,13 +59,9 @@ struct Fixture {
     server_options.threads = 2;
     server = std::make_unique<http::Server>(server_options, test::make_store(), [this] {
       return std::make_unique<AdmissionHandler>(
-          policies, namespaces,
-          [] {
-            return std::chrono::year_month_day{std::chrono::year{2026}, std::chrono::June,
-                                               std::chrono::day{1}};
-          },
-          counter, std::vector<ExtraTemplate>{},
-          Questions{.images = &questions, .source = &registry});
+          policies, namespaces, counter,
+          AdmissionOptions{.today = test::fixed_day(), .images = {.source = &registry}},
+          Lookups{.images = &lookups});
     });
     REQUIRE(server->start().has_value());
   }
@@ -75,7 +71,7 @@ struct Fixture {
   namespaces::FixedNamespaces namespaces;
   Counter counter;
   test::RegistryFake registry;
-  ImageLookups questions;
+  ImageLookups lookups;
   std::unique_ptr<http::Server> server;
 };
 
@@ -232,14 +228,13 @@ TEST_CASE("without --registries nothing is asked, and pins and rules say so") {
       test::set_of(test::pin_policy("pins"), moved_policy("moved"))));
   const namespaces::FixedNamespaces namespaces;
   Counter counter;
-  AdmissionHandler handler(
-      policies, namespaces, [] { return std::chrono::year_month_day{}; }, counter);
+  AdmissionHandler handler(policies, namespaces, counter);
   const auto ask = [&](std::string_view path) {
     std::string body = test::pod_review({test::container("web", "shop/web:v1")}).dump();
     body.reserve(body.size() + 64);
     http::Response response;
     handler.handle({path, "", "application/json", {body.data(), body.size()}}, response);
-    REQUIRE(response.later == nullptr);
+    REQUIRE(response.pending == nullptr);
     return Json::parse(response.body)["response"];
   };
   CHECK(ask("/mutate")["warnings"][0].get<std::string>().starts_with(

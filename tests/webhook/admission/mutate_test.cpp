@@ -1,4 +1,4 @@
-// /mutate from body to answer: which images get which digest, what the patch makes of the object,
+// /mutate from body to response: which images get which digest, what the patch makes of the object,
 // and what is said where a registry can't be asked. nlohmann applies the patches.
 #include <doctest/doctest.h>
 
@@ -9,10 +9,12 @@
 
 #include "policy/text/base64.h"
 #include "tests/webhook/admission/no_namespaces.h"
+#include "tests/webhook/admission/noting_waiter.h"
 #include "tests/webhook/admission/policies.h"
 #include "tests/webhook/admission/registry_fake.h"
 #include "tests/webhook/admission/review_text.h"
-#include "webhook/admission/admit_and_wait.h"
+#include "webhook/admission/admission.h"
+#include "webhook/admission/blocking_waiter.h"
 #include "webhook/namespaces/fixed_namespaces.h"
 
 namespace belay::webhook::admission {
@@ -51,14 +53,9 @@ struct Setup {
   namespaces::FixedNamespaces namespaces;
   Endpoint endpoint = Endpoint::kMutate;
   ImageLookups::Options options{.threads = 8};
-  ImageLookups questions{registry, options};
-  Admission admission{namespaces,
-                      [] {
-                        return std::chrono::year_month_day{std::chrono::year{2026},
-                                                           std::chrono::June, std::chrono::day{1}};
-                      },
-                      {},
-                      ImageAccess{.source = &registry}};
+  ImageLookups lookups{registry, options};
+  BlockingWaiter waiter{&lookups};
+  Admission admission{namespaces, {.today = test::fixed_day(), .images = {.source = &registry}}};
 
   Setup() { registry.have_all(); }
 
@@ -66,22 +63,23 @@ struct Setup {
     std::string body = json.dump();
     body.reserve(body.size() + 64);
     std::string out = "left over";
-    const Answer answer =
-        admit_and_wait(admission, &questions, endpoint, policies, {body.data(), body.size()}, out);
-    Mutated result;
-    result.http_status = answer.http_status;
-    result.outcome = answer.outcome;
-    result.pins = answer.pins;
-    result.response = Json::parse(out)["response"];
-    CHECK(result.response["uid"] == test::kUid);
-    result.object = json["request"]["object"];
-    if (result.patched()) {
-      CHECK(result.response["patchType"] == "JSONPatch");
-      const auto text = policy::base64_decode(result.response["patch"].get<std::string>());
+    Request request{.endpoint = endpoint};
+    const Result result =
+        *admission.admit(request, policies, {body.data(), body.size()}, out, waiter);
+    Mutated mutated;
+    mutated.http_status = result.http_status;
+    mutated.outcome = result.outcome;
+    mutated.pins = result.pins;
+    mutated.response = Json::parse(out)["response"];
+    CHECK(mutated.response["uid"] == test::kUid);
+    mutated.object = json["request"]["object"];
+    if (mutated.patched()) {
+      CHECK(mutated.response["patchType"] == "JSONPatch");
+      const auto text = policy::base64_decode(mutated.response["patch"].get<std::string>());
       REQUIRE(text.has_value());
-      result.object = result.object.patch(Json::parse(*text));
+      mutated.object = mutated.object.patch(Json::parse(*text));
     }
-    return result;
+    return mutated;
   }
 };
 
@@ -346,17 +344,16 @@ TEST_CASE("an unknown namespace matters to images that may have to be pinned, an
   const test::NoNamespaces namespaces;
   const auto mutate = [&](const policy::PolicySet& policies, const char* image) {
     test::RegistryFake registry;
-    Admission admission(
-        namespaces, [] { return std::chrono::year_month_day{}; }, {},
-        ImageAccess{.source = &registry});
+    Admission admission(namespaces, {.images = {.source = &registry}});
     std::string body = pod_review({container("web", image)}).dump();
     std::string out;
-    const Answer answer =
-        admission.admit(Endpoint::kMutate, policies, {body.data(), body.size()}, out);
+    test::NotingWaiter asked;
+    Request request{.endpoint = Endpoint::kMutate};
+    const Result result =
+        *admission.admit(request, policies, {body.data(), body.size()}, out, asked);
     const Json response = Json::parse(out)["response"];
-    return std::string(name_of(answer.outcome)) + " " +
-           std::to_string(response.value("warnings", Json::array()).size()) + " " +
-           std::string(answer.unknown_namespace);
+    return std::string(name_of(result.outcome)) + " " +
+           std::to_string(response.value("warnings", Json::array()).size()) + " " + asked.noted;
   };
   CHECK(mutate(set_of(selected), "web:v1") == "allowed 1 shop");
   CHECK(mutate(set_of(strict), "web:v1") == "undecided 0 shop");

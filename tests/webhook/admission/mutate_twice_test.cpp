@@ -16,7 +16,7 @@
 #include "tests/webhook/admission/policies.h"
 #include "tests/webhook/admission/registry_fake.h"
 #include "tests/webhook/admission/review_text.h"
-#include "webhook/admission/admit.h"
+#include "webhook/admission/admission.h"
 #include "webhook/namespaces/fixed_namespaces.h"
 
 namespace belay::webhook::admission {
@@ -111,10 +111,9 @@ struct Mutating {
   bool mutate(std::vector<Image>& images) {
     std::string body = body_of(images);
     body.reserve(body.size() + 64);
-    const Answer answer =
+    const Result result =
         admission.admit(Endpoint::kMutate, policies, {body.data(), body.size()}, out);
-    RC_ASSERT(answer.outcome == Outcome::kAllowed);
-    RC_ASSERT(answer.wanted == nullptr);
+    RC_ASSERT(result.outcome == Outcome::kAllowed);
     if (out.find("\"patch\"") == std::string::npos) return false;
     const Json patch = Json::parse(
         *policy::base64_decode(Json::parse(out)["response"]["patch"].get<std::string>()));
@@ -139,10 +138,7 @@ struct Mutating {
   policy::PolicySet policies = test::set_of(test::pin_policy("pins"));
   test::RegistryFake registry;
   namespaces::FixedNamespaces namespaces;
-  Admission admission{namespaces,
-                      [] { return std::chrono::year_month_day{}; },
-                      {},
-                      ImageAccess{.source = &registry}};
+  Admission admission{namespaces, {.images = {.source = &registry}}};
   std::string out;
 };
 

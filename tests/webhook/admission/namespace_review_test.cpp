@@ -3,7 +3,7 @@
 
 #include "tests/webhook/admission/policies.h"
 #include "tests/webhook/admission/review_text.h"
-#include "webhook/admission/admit.h"
+#include "webhook/admission/admission.h"
 #include "webhook/namespaces/fixed_namespaces.h"
 
 namespace belay::webhook::admission {
@@ -26,14 +26,14 @@ Outcome outcome_of(const Json& review) {
   policy.name = "locking";
   policy.rules.namespace_environment.emplace().break_glass_groups = {"platform-admins"};
   const namespaces::FixedNamespaces namespaces;
-  Admission admission(namespaces, [] { return std::chrono::year_month_day{}; });
+  Admission admission(namespaces);
   std::string body = review.dump();
   std::string out;
   const auto policies = test::set_of(policy);
-  const Answer answer =
+  const Result result =
       admission.admit(Endpoint::kValidate, policies, {body.data(), body.size()}, out);
-  if (answer.review != nullptr) CHECK(answer.review->metric_kind == "Namespace");
-  return answer.outcome;
+  if (result.review != nullptr) CHECK(result.review->metric_kind == "Namespace");
+  return result.outcome;
 }
 
 TEST_CASE("B14: a namespace's environment is held through status and finalize as well") {
@@ -69,7 +69,7 @@ TEST_CASE("groups of one request are forgotten with it") {
   policy.rules.namespace_environment.emplace().break_glass_groups = {"platform-admins"};
   const auto policies = test::set_of(policy);
   const namespaces::FixedNamespaces namespaces;
-  Admission admission(namespaces, [] { return std::chrono::year_month_day{}; });
+  Admission admission(namespaces);
   Json member = update();
   member["request"]["userInfo"]["groups"] = {"platform-admins"};
   for (const auto& [review, outcome] :

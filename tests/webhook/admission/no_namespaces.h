@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "webhook/admission/admit.h"
+#include "webhook/admission/namespace_source.h"
 
 namespace belay::test {
 

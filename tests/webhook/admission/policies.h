@@ -1,6 +1,8 @@
 // Policies for tests of admission, made without a document.
 #pragma once
 
+#include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -8,6 +10,14 @@
 #include "policy/policy_set.h"
 
 namespace belay::test {
+
+/// A day that stays the same.
+inline std::function<std::chrono::year_month_day()> fixed_day() {
+  return [] {
+    return std::chrono::year_month_day{std::chrono::year{2026}, std::chrono::June,
+                                       std::chrono::day{1}};
+  };
+}
 
 /// tag-required and mutable-tag (`latest` only), both enforced.
 inline policy::Policy tag_policy(std::string name) {

@@ -1,13 +1,8 @@
-// Requests whose namespace is not known: asked for beside the reactors and evaluated again, over a
-// real server. The cluster is one in memory that is slow, wrong or away as the test wants it.
+// Requests whose namespace is not known: looked up beside the reactors, over a real server.
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <chrono>
-#include <condition_variable>
-#include <latch>
-#include <map>
-#include <mutex>
-#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -15,6 +10,7 @@
 #include "tests/webhook/admission/asking.h"
 #include "tests/webhook/admission/policies.h"
 #include "tests/webhook/admission/review_text.h"
+#include "tests/webhook/admission/slow_cluster.h"
 #include "tests/webhook/http/tls_client.h"
 #include "webhook/admission/handler.h"
 #include "webhook/http/server.h"
@@ -27,78 +23,9 @@ using Clock = std::chrono::steady_clock;
 using test::Asking;
 using test::Json;
 
-/// A source that learns of a namespace by being asked. Thread-safe.
-class Cluster final : public NamespaceSource, public NamespaceFetcher {
- public:
-  void make(const std::string& name, const std::string& environment) {
-    const std::lock_guard lock(mutex_);
-    there_[name] = environment;
-  }
-  void fail(std::string problem) {
-    const std::lock_guard lock(mutex_);
-    problem_ = std::move(problem);
-  }
-  /// From now on questions wait for release().
-  void hold() {
-    const std::lock_guard lock(mutex_);
-    held_ = true;
-  }
-  void release() {
-    const std::lock_guard lock(mutex_);
-    held_ = false;
-    changed_.notify_all();
-  }
-  int asked() const {
-    const std::lock_guard lock(mutex_);
-    return asked_;
-  }
-  std::chrono::milliseconds longest = 500ms;  ///< that a question may be given; set before any
-
-  std::expected<void, std::string> ask(std::string_view name,
-                                       std::chrono::milliseconds deadline) override {
-    std::unique_lock lock(mutex_);
-    ++asked_;
-    CHECK(deadline <= longest);
-    changed_.wait_for(lock, 20s, [&] { return !held_; });
-    if (!problem_.empty()) return std::unexpected(problem_);
-    const auto found = there_.find(name);
-    if (found == there_.end()) return std::unexpected("this namespace does not exist");
-    known_.insert(*found);
-    return {};
-  }
-
-  std::unique_ptr<NamespaceReader> reader() const override {
-    class Reader final : public NamespaceReader {
-     public:
-      explicit Reader(const Cluster& cluster) : cluster_(cluster) {}
-      bool find(std::string_view name, std::vector<policy::Label>& labels) override {
-        const std::lock_guard lock(cluster_.mutex_);
-        const auto found = cluster_.known_.find(name);
-        if (found == cluster_.known_.end()) return false;
-        environment_ = found->second;
-        labels.push_back({"environment", environment_});
-        return true;
-      }
-
-     private:
-      const Cluster& cluster_;
-      std::string environment_;
-    };
-    return std::make_unique<Reader>(*this);
-  }
-
- private:
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  std::map<std::string, std::string, std::less<>> there_, known_;
-  std::string problem_;
-  bool held_ = false;
-  int asked_ = 0;
-};
-
 class Counter final : public DecisionObserver {
  public:
-  void decided(const Answer& /*answer*/, Endpoint /*endpoint*/,
+  void decided(const Result& /*result*/, Endpoint /*endpoint*/,
                std::chrono::nanoseconds /*duration*/) override {
     ++decided_;
   }
@@ -110,7 +37,7 @@ class Counter final : public DecisionObserver {
 };
 
 struct Fixture {
-  explicit Fixture(NamespaceLookups::Options options = {}) : questions(cluster, options) {
+  explicit Fixture(NamespaceLookups::Options options = {}) : lookups(cluster, options) {
     policies.publish(std::make_shared<const policy::PolicySet>(
         test::set_of(test::environment_policy("environments"))));
     http::ServerOptions server_options;
@@ -118,20 +45,16 @@ struct Fixture {
     server_options.port = 0;
     server_options.threads = 2;
     server = std::make_unique<http::Server>(server_options, test::make_store(), [this] {
-      return std::make_unique<AdmissionHandler>(
-          policies, cluster,
-          [] {
-            return std::chrono::year_month_day{std::chrono::year{2026}, std::chrono::June,
-                                               std::chrono::day{1}};
-          },
-          counter, std::vector<ExtraTemplate>{}, Questions{.namespaces = &questions});
+      return std::make_unique<AdmissionHandler>(policies, cluster, counter,
+                                                AdmissionOptions{.today = test::fixed_day()},
+                                                Lookups{.namespaces = &lookups});
     });
     REQUIRE(server->start().has_value());
   }
   Snapshot<policy::PolicySet> policies;
-  Cluster cluster;
+  test::SlowCluster cluster;
   Counter counter;
-  NamespaceLookups questions;
+  NamespaceLookups lookups;
   std::unique_ptr<http::Server> server;
 };
 

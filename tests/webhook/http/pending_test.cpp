@@ -52,9 +52,9 @@ class Waiting {
 class WordLater final : public PendingResponse {
  public:
   WordLater(Clock::time_point deadline, std::string body, Waiting& waiting)
-      : PendingResponse(deadline), body_(std::move(body)), waiting_(waiting) {}
+      : PendingResponse(deadline, body.size()), body_(std::move(body)), waiting_(waiting) {}
 
-  void answer(Resumed why, Response& response) override {
+  void respond(Resumed why, Response& response) override {
     if (why == Resumed::kDeadline) {
       response.body = body_ + " too late.";
       return;
@@ -63,7 +63,7 @@ class WordLater final : public PendingResponse {
     if (found == "again") {
       const auto second = std::make_shared<WordLater>(deadline(), body_ + " again", waiting_);
       waiting_.add(second);
-      response.later = second;
+      response.pending = second;
       return;
     }
     response.body = body_ + " " + found + ".";
@@ -92,7 +92,7 @@ class Patient final : public Handler {
     } else {
       waiting_.add(answer);
     }
-    response.later = answer;
+    response.pending = answer;
   }
 
  private:

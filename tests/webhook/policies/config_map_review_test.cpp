@@ -9,7 +9,7 @@
 #include "policy/message.h"
 #include "policy/policy_set.h"
 #include "tests/webhook/admission/review_text.h"
-#include "webhook/admission/admit.h"
+#include "webhook/admission/admission.h"
 #include "webhook/namespaces/fixed_namespaces.h"
 
 namespace belay::webhook::policies {
@@ -36,16 +36,16 @@ Json ask(const Json& review, admission::Endpoint endpoint = admission::Endpoint:
     return std::chrono::year_month_day{std::chrono::year{2026}, std::chrono::June,
                                        std::chrono::day{1}};
   };
-  admission::Admission admission(namespaces, today, {}, {}, {}, review_config_map);
+  admission::Admission admission(namespaces, {.today = today, .config_maps = review_config_map});
   std::string body = review.dump();
   std::string out;
-  const admission::Answer answer =
+  const admission::Result result =
       admission.admit(endpoint, policy::PolicySet{}, {body.data(), body.size()}, out);
   const Json answered = Json::parse(out);
-  if (answer.http_status != 200) return answered;
-  CHECK((answer.outcome == admission::Outcome::kAllowed) ==
+  if (result.http_status != 200) return answered;
+  CHECK((result.outcome == admission::Outcome::kAllowed) ==
         answered["response"]["allowed"].get<bool>());
-  CHECK(answer.review->metric_kind == "ConfigMap");
+  CHECK(result.review->metric_kind == "ConfigMap");
   return answered["response"];
 }
 

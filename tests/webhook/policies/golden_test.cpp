@@ -19,7 +19,7 @@
 #include "policy/policy_reader.h"
 #include "policy/policy_set.h"
 #include "tests/support/sources.h"
-#include "webhook/admission/admit.h"
+#include "webhook/admission/admission.h"
 #include "webhook/namespaces/fixed_namespaces.h"
 #include "webhook/policies/config_map_review.h"
 
@@ -55,12 +55,13 @@ TEST_CASE("golden: recorded reviews get the answers that are kept beside them") 
       policy::make_policy_set({std::make_shared<const policy::Policy>(std::move(*policy))});
   namespaces::FixedNamespaces namespaces;
   admission::Admission admission(
-      namespaces,
-      [] {
-        return std::chrono::year_month_day{std::chrono::year{2026}, std::chrono::June,
-                                           std::chrono::day{1}};
-      },
-      {{"argoproj.io", "Rollout", "spec.template"}}, {}, {}, review_config_map);
+      namespaces, {.today =
+                       [] {
+                         return std::chrono::year_month_day{std::chrono::year{2026},
+                                                            std::chrono::June, std::chrono::day{1}};
+                       },
+                   .extra_templates = {{"argoproj.io", "Rollout", "spec.template"}},
+                   .config_maps = review_config_map});
 
   REQUIRE(reviews().size() > 40);
   const bool write = std::getenv("BELAY_WRITE_GOLDEN") != nullptr;
@@ -73,11 +74,11 @@ TEST_CASE("golden: recorded reviews get the answers that are kept beside them") 
     namespaces.set(review["request"].value("namespace", ""), "environment", "prod");
     const bool mutate = path.stem().string().ends_with("-mutate");
     std::string out;
-    const admission::Answer answer =
+    const admission::Result result =
         admission.admit(mutate ? admission::Endpoint::kMutate : admission::Endpoint::kValidate,
                         policies, {body.data(), body.size()}, out);
-    const Json got = {{"status", answer.http_status}, {"body", Json::parse(out)}};
-    if (answer.http_status == 200) {
+    const Json got = {{"status", result.http_status}, {"body", Json::parse(out)}};
+    if (result.http_status == 200) {
       CHECK(got["body"]["response"]["uid"] == review["request"]["uid"]);
     }
     const fs::path golden = kGolden / "answers" / path.filename();

@@ -174,15 +174,15 @@ TEST_CASE("a denial is logged with uid, rules and code, and an admitted review o
     Log log({.level = LogLevel::kInfo, .descriptor = piped.ends[1]});
     Metrics metrics;
     RequestObserver observer(metrics, log);
-    admission::Answer denied;
+    admission::Result denied;
     denied.outcome = admission::Outcome::kDenied;
     denied.review = &review;
     denied.verdict = &verdict;
     observer.decided(denied, admission::Endpoint::kValidate, std::chrono::microseconds(17));
-    admission::Answer allowed;
+    admission::Result allowed;
     allowed.review = &review;
     observer.decided(allowed, admission::Endpoint::kValidate, std::chrono::microseconds(17));
-    admission::Answer bad;
+    admission::Result bad;
     bad.outcome = admission::Outcome::kBadRequest;
     bad.http_status = 400;
     bad.error_code = admission::ReadErrorCode::kDuplicateKey;

@@ -47,7 +47,7 @@ TEST_CASE("a verdict is counted by operation, kind and decision, its findings by
   finding.rule = belay::policy::RuleId::kMutableTag;
   verdict.findings = {finding, finding};
   verdict.findings.back().unchanged = true;
-  admission::Answer answer;
+  admission::Result answer;
   answer.review = &review;
   answer.verdict = &verdict;
   answer.outcome = admission::Outcome::kDenied;
@@ -75,7 +75,7 @@ TEST_CASE("a verdict is counted by operation, kind and decision, its findings by
 
 TEST_CASE("what gets no verdict is counted by its reason, whichever layer refused it") {
   Metrics metrics;
-  admission::Answer bad;
+  admission::Result bad;
   bad.outcome = admission::Outcome::kBadRequest;
   bad.error_code = admission::ReadErrorCode::kDuplicateKey;
   metrics.count_decision(bad, std::chrono::microseconds(1));
@@ -112,7 +112,7 @@ TEST_CASE("100,000 different images, namespaces and kinds add no series") {
   belay::policy::Verdict verdict;
   verdict.findings.push_back({});
   admission::Review review;
-  admission::Answer answer;
+  admission::Result answer;
   answer.review = &review;
   answer.verdict = &verdict;
   for (int i = 0; i < 100'000; ++i) {
@@ -187,7 +187,7 @@ TEST_CASE(
 TEST_CASE("pins are counted by what became of them") {
   Metrics metrics;
   admission::Review review;
-  admission::Answer answer;
+  admission::Result answer;
   answer.review = &review;
   answer.pins = {.pinned = 3, .reused = 2, .unpinned = 1, .denied = 0};
   metrics.count_decision(answer, std::chrono::microseconds(20));

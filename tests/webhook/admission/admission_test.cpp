@@ -1,6 +1,6 @@
 // From the body of a request to its answer: the rows of docs/threats.md as a cluster sees
 // them. nlohmann reads the answers.
-#include "webhook/admission/admit.h"
+#include "webhook/admission/admission.h"
 
 #include <doctest/doctest.h>
 #include <rapidcheck.h>
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tests/webhook/admission/no_namespaces.h"
+#include "tests/webhook/admission/noting_waiter.h"
 #include "tests/webhook/admission/policies.h"
 #include "tests/webhook/admission/review_text.h"
 #include "webhook/namespaces/fixed_namespaces.h"
@@ -22,19 +23,13 @@ namespace {
 using test::at;
 using test::container;
 using test::environment_policy;
+using test::fixed_day;
 using test::Json;
 using test::pod;
 using test::pod_review;
 using test::review;
 using test::set_of;
 using test::tag_policy;
-
-Today fixed_day() {
-  return [] {
-    return std::chrono::year_month_day{std::chrono::year{2026}, std::chrono::June,
-                                       std::chrono::day{1}};
-  };
-}
 
 struct Answered {
   int http_status = 0;
@@ -61,10 +56,12 @@ struct Setup {
   Endpoint endpoint = Endpoint::kValidate;
 
   Answered ask(std::string body) const {
-    Admission admission(namespaces, fixed_day(), extra, {}, {}, policies::review_config_map);
+    Admission admission(namespaces, {.today = fixed_day(),
+                                     .extra_templates = extra,
+                                     .config_maps = policies::review_config_map});
     std::string out = "left over";
-    const Answer answer = admission.admit(endpoint, policies, {body.data(), body.size()}, out);
-    return {answer.http_status, answer.outcome, Json::parse(out)};
+    const Result result = admission.admit(endpoint, policies, {body.data(), body.size()}, out);
+    return {result.http_status, result.outcome, Json::parse(out)};
   }
   Answered ask(const Json& json) const { return ask(json.dump()); }
 };
@@ -249,14 +246,16 @@ TEST_CASE("B9: changing or removing the environment label of a running pod is ev
 
 TEST_CASE("B17: where the namespace is not known, nothing is allowed") {
   const test::NoNamespaces namespaces;
-  Admission admission(namespaces, fixed_day());
+  Admission admission(namespaces, {.today = fixed_day()});
   const auto policies = set_of(environment_policy("environments"));
   std::string body = pod_review({container("web", "a:1")}).dump();
   std::string out;
-  const Answer answer =
-      admission.admit(Endpoint::kValidate, policies, {body.data(), body.size()}, out);
-  CHECK(answer.outcome == Outcome::kUndecided);
-  CHECK(answer.http_status == 200);
+  test::NotingWaiter waiter;
+  Request request;
+  const Result result =
+      *admission.admit(request, policies, {body.data(), body.size()}, out, waiter);
+  CHECK(result.outcome == Outcome::kUndecided);
+  CHECK(result.http_status == 200);
   const Json response = Json::parse(out)["response"];
   CHECK(response["uid"] == test::kUid);
   CHECK(response["allowed"] == false);
@@ -265,21 +264,22 @@ TEST_CASE("B17: where the namespace is not known, nothing is allowed") {
   CHECK(response["status"]["details"]["retryAfterSeconds"] == 1);
   CHECK(response["status"]["message"].get<std::string>().find("\"shop\"") != std::string::npos);
   CHECK(response["auditAnnotations"].contains("undecided"));
-  CHECK(answer.unknown_namespace == "shop");
+  CHECK(waiter.noted == "shop");
 }
 
 TEST_CASE("B17: why the namespace is not known is reported, and names the request's namespace") {
   const test::NoNamespaces namespaces;
-  Admission admission(namespaces, fixed_day());
+  Admission admission(namespaces, {.today = fixed_day()});
   const auto policies = set_of(environment_policy("environments"));
   Json json = pod_review({container("web", "a:1")});
   json["request"]["object"]["metadata"]["namespace"] = "vault";
   std::string body = json.dump();
   std::string out;
-  const Answer answer =
-      admission.admit(Endpoint::kValidate, policies, {body.data(), body.size()}, out,
-                      Learned{.ns_problem = "the API server did not respond in time"});
-  CHECK(answer.unknown_namespace == "shop");
+  test::NotingWaiter waiter;
+  waiter.problem = "the API server did not respond in time";
+  Request request;
+  REQUIRE(admission.admit(request, policies, {body.data(), body.size()}, out, waiter).has_value());
+  CHECK(waiter.noted == "shop");
   CHECK(Json::parse(out)["response"]["status"]["message"].get<std::string>().starts_with(
       "Pod shop/checkout: could not be evaluated: the labels of namespace \"shop\" are not known: "
       "the "
@@ -288,20 +288,22 @@ TEST_CASE("B17: why the namespace is not known is reported, and names the reques
 
 TEST_CASE("an update that touches nothing that is evaluated waits for no namespace") {
   const test::NoNamespaces namespaces;
-  Admission admission(namespaces, fixed_day());
+  Admission admission(namespaces, {.today = fixed_day()});
   const auto policies = set_of(environment_policy("environments"));
   const Json same = pod({container("web", "a:1")});
   std::string body = review("", "Pod", same, "UPDATE", same).dump();
   std::string out;
-  const Answer answer =
-      admission.admit(Endpoint::kValidate, policies, {body.data(), body.size()}, out);
-  CHECK(answer.outcome == Outcome::kAllowed);
-  CHECK(answer.unknown_namespace.empty());
+  test::NotingWaiter waiter;
+  Request request;
+  const Result result =
+      *admission.admit(request, policies, {body.data(), body.size()}, out, waiter);
+  CHECK(result.outcome == Outcome::kAllowed);
+  CHECK(waiter.noted.empty());
 }
 
 TEST_CASE("B17: a policy that needs no namespace decides without one") {
   const test::NoNamespaces namespaces;
-  Admission admission(namespaces, fixed_day());
+  Admission admission(namespaces, {.today = fixed_day()});
   std::string body = pod_review({container("web", "a:1")}).dump();
   std::string out;
   const auto policies = set_of(tag_policy("tags"));
@@ -419,7 +421,7 @@ TEST_CASE("property: every answer carries the uid it was asked with") {
 
 TEST_CASE("one admission answers one request after another") {
   const namespaces::FixedNamespaces namespaces;
-  Admission admission(namespaces, fixed_day());
+  Admission admission(namespaces, {.today = fixed_day()});
   const auto policies = set_of(tag_policy("production"));
   const auto outcome = [&](const Json& json) {
     std::string body = json.dump();
