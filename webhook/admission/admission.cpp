@@ -359,7 +359,7 @@ class Admission::Impl {
   std::vector<policy::Pin> pins_;
   std::vector<PinOutcome> outcomes_;
   Mutation mutation_;
-  ConfigMapAnswer config_map_;
+  ConfigMapResponse config_map_;
 };
 
 Admission::Admission(const NamespaceSource& namespaces, AdmissionOptions options)

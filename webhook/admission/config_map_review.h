@@ -12,7 +12,7 @@
 
 namespace belay::webhook::admission {
 
-struct ConfigMapAnswer {
+struct ConfigMapResponse {
   struct Cause {
     std::string field;    ///< "data[production.yaml]"
     std::string message;  ///< "line 3, column 5: spec.rules.mutabelTag: unknown key; …"
@@ -27,7 +27,7 @@ struct ConfigMapAnswer {
 /// Reviews one ConfigMap; called on the thread of its Admission.
 /// \param today     UTC
 /// \param budget  nullptr: endless
-using ConfigMapReviewer = std::function<ConfigMapAnswer(
+using ConfigMapReviewer = std::function<ConfigMapResponse(
     const Review& review, std::chrono::year_month_day today, policy::Budget* budget)>;
 
 }  // namespace belay::webhook::admission

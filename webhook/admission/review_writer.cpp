@@ -131,7 +131,7 @@ void write_review(const Review& review, const policy::Verdict& verdict, std::str
   close_response(json);
 }
 
-void write_config_map(const Review& review, const ConfigMapAnswer& answer, std::string& out) {
+void write_config_map(const Review& review, const ConfigMapResponse& answer, std::string& out) {
   if (answer.refusal.empty() && answer.warnings.empty()) return write_allowed(review.uid, out);
   out.clear();
   JsonOut json(out);
@@ -148,7 +148,7 @@ void write_config_map(const Review& review, const ConfigMapAnswer& answer, std::
     json.member("kind", review.kind.kind);
     json.key("causes");
     json.open_list();
-    for (const ConfigMapAnswer::Cause& cause : answer.causes) {
+    for (const ConfigMapResponse::Cause& cause : answer.causes) {
       json.open_object();
       json.member("reason", "policy");
       json.member("message", cause.message);

@@ -18,7 +18,7 @@ void write_review(const Review& review, const policy::Verdict& verdict, std::str
 
 /// The answer about a ConfigMap of policies: where it is refused 422 Invalid, for which `kubectl
 /// edit` brings the editor back with the causes; warnings.
-void write_config_map(const Review& review, const ConfigMapAnswer& answer, std::string& out);
+void write_config_map(const Review& review, const ConfigMapResponse& answer, std::string& out);
 
 /// allowed: true and nothing else.
 void write_allowed(std::string_view uid, std::string& out);

@@ -69,20 +69,20 @@ PinnedImage status_of(const ImageScalar& scalar) {
   return out;
 }
 
-/// What the registry's answer makes of it.
-void apply(const std::expected<std::string, registry::RegistryError>& answer, PinnedImage& image) {
-  if (!answer) {
-    image.problem = answer.error().message;
+/// What the registry's response makes of it.
+void apply(const std::expected<std::string, registry::RegistryError>& digest, PinnedImage& image) {
+  if (!digest) {
+    image.problem = digest.error().message;
     image.status = PinStatus::kUnresolved;
     return;
   }
-  image.digest = *answer;
+  image.digest = *digest;
   if (!image.has_digest) {
     image.status = PinStatus::kPinned;
     return;
   }
   const auto reference = policy::parse_image_reference(image.scalar->image);
-  if (reference && reference->digest != *answer) image.status = PinStatus::kMoved;
+  if (reference && reference->digest != *digest) image.status = PinStatus::kMoved;
 }
 
 }  // namespace
@@ -95,23 +95,23 @@ bool is_unpinned(const PinnedImage& image) {
   return !image.has_digest && kStatuses.at(static_cast<std::size_t>(image.status)).unpinned;
 }
 
-void add_questions(const ManifestImages& images, bool also_pinned, Questions& questions) {
+void add_lookups(const ManifestImages& images, bool also_pinned, DigestLookups& lookups) {
   for (const ImageScalar& scalar : images.scalars) {
     const auto reference = policy::parse_image_reference(scalar.image);
     if (!reference || !reference->has_tag()) continue;
     if (!is_to_pin(scalar, *reference) && !(also_pinned && reference->has_digest())) continue;
-    questions.try_emplace(key_of(*reference), registry::ImageName{std::string(reference->registry),
-                                                                  reference->repository(),
-                                                                  std::string(reference->tag), ""});
+    lookups.try_emplace(key_of(*reference), registry::ImageName{std::string(reference->registry),
+                                                                reference->repository(),
+                                                                std::string(reference->tag), ""});
   }
 }
 
-Answers ask_all(const Questions& questions, const AskDigest& ask, std::size_t at_once,
-                const Progress& progress) {
-  Answers answers;
-  std::vector<std::pair<const registry::ImageName*, Answers::mapped_type*>> work;
-  work.reserve(questions.size());
-  for (const auto& [key, image] : questions) work.emplace_back(&image, &answers[key]);
+Digests look_up_all(const DigestLookups& lookups, const LookUpDigest& ask, std::size_t at_once,
+                    const Progress& progress) {
+  Digests digests;
+  std::vector<std::pair<const registry::ImageName*, Digests::mapped_type*>> work;
+  work.reserve(lookups.size());
+  for (const auto& [key, image] : lookups) work.emplace_back(&image, &digests[key]);
 
   side_by_side(
       work.size(), at_once,
@@ -120,18 +120,18 @@ Answers ask_all(const Questions& questions, const AskDigest& ask, std::size_t at
         return work[i].second->has_value();
       },
       progress);
-  return answers;
+  return digests;
 }
 
-void decide(PinFile& file, const Answers& answers) {
+void decide(PinFile& file, const Digests& digests) {
   file.complete = file.images.errors.empty();
   std::vector<DigestEdit> edits;
   for (const ImageScalar& scalar : file.images.scalars) {
     PinnedImage image = status_of(scalar);
     if (image.status == PinStatus::kUnpinned || image.status == PinStatus::kDigest) {
       const auto reference = policy::parse_image_reference(scalar.image);
-      const auto found = reference ? answers.find(key_of(*reference)) : answers.end();
-      if (found != answers.end()) apply(found->second, image);
+      const auto found = reference ? digests.find(key_of(*reference)) : digests.end();
+      if (found != digests.end()) apply(found->second, image);
     }
     if (image.status == PinStatus::kUnresolved) file.complete = false;
     if (image.status == PinStatus::kPinned) edits.push_back({&scalar, image.digest});

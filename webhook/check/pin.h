@@ -1,8 +1,8 @@
 // What `belay pin` does with the images of files: which tags are asked about, and what becomes of
-// each image and each file once the answers are there. The registry comes in as a function; files
+// each image and each file once the digests are there. The registry comes in as a function; files
 // are read and written by the caller.
 //
-// Plain values; ask_all() is the only one that starts threads.
+// Plain values; look_up_all() is the only one that starts threads.
 #pragma once
 
 #include <cstddef>
@@ -60,24 +60,24 @@ struct PinFile {
 };
 
 /// "docker.io/library/nginx:1.27" -> what a registry is asked.
-using Questions = std::map<std::string, registry::ImageName, std::less<>>;
+using DigestLookups = std::map<std::string, registry::ImageName, std::less<>>;
 /// The same keys -> what it said.
-using Answers =
+using Digests =
     std::map<std::string, std::expected<std::string, registry::RegistryError>, std::less<>>;
 
 /// What there is to ask about a file's images.
 /// \param also_pinned  what tags beside a digest point to now, too
-void add_questions(const ManifestImages& images, bool also_pinned, Questions& questions);
+void add_lookups(const ManifestImages& images, bool also_pinned, DigestLookups& lookups);
 
-using AskDigest =
+using LookUpDigest =
     std::function<std::expected<std::string, registry::RegistryError>(const registry::ImageName&)>;
 /// Asks everything, each question once.
 /// \param at_once  how many wait for an answer at a time; `ask` is called by as many threads
-Answers ask_all(const Questions& questions, const AskDigest& ask, std::size_t at_once,
-                const Progress& progress);
+Digests look_up_all(const DigestLookups& lookups, const LookUpDigest& ask, std::size_t at_once,
+                    const Progress& progress);
 
 /// Fills `results`, `pinned`, `problem` and `complete` of a file.
-/// \param answers  may lack what was not asked
-void decide(PinFile& file, const Answers& answers);
+/// \param digests  may lack what was not asked
+void decide(PinFile& file, const Digests& digests);
 
 }  // namespace belay::webhook::check

@@ -67,27 +67,27 @@ class Chooser {
   std::vector<policy::Pin> pins_;
 };
 
-int refuse_to_ask(const check::Questions& questions, Streams& streams) {
+int refuse_to_ask(const check::DigestLookups& lookups, Streams& streams) {
   std::set<std::string> hosts;
-  for (const auto& [key, image] : questions) hosts.insert(image.registry);
+  for (const auto& [key, image] : lookups) hosts.insert(image.registry);
   streams.err << fmt::format(
       "belay pin: {} tag{} to be resolved, and belay asks only registries in the file of "
       "--registries.\nThe smallest file for these manifests:\n\n{}\nSave it as registries.yaml, "
       "and run "
       "the command again with --registries registries.yaml\n",
-      questions.size(), questions.size() == 1 ? " is" : "s are",
+      lookups.size(), lookups.size() == 1 ? " is" : "s are",
       smallest_registries({hosts.begin(), hosts.end()}));
   return kExitError;
 }
 
-check::Answers ask_registries(const check::Questions& questions, const RegistryAccess& access,
+check::Digests ask_registries(const check::DigestLookups& lookups, const RegistryAccess& access,
                               const MakeReader& make_reader, Streams& streams) {
-  if (questions.empty()) return {};
+  if (lookups.empty()) return {};
   const auto reader = make_reader(access.registries, patient_options());
   registry::Resolver resolver(*reader, registry::ResolverOptions());
-  ProgressLine progress(questions.size(), streams);
-  return check::ask_all(
-      questions,
+  ProgressLine progress(lookups.size(), streams);
+  return check::look_up_all(
+      lookups,
       [&](const ImageName& image) {
         return resolver.digest(image, access.keyring.find(image.registry, image.repository),
                                registry::Clock::now() + kTimeToAsk);
@@ -169,7 +169,7 @@ int run_pin(const PinOptions& options, const MakeReader& make_reader, Streams& s
   if (!add_namespaces(options.evaluation, namespaces, streams)) return kExitError;
 
   std::vector<PinFile> files(inputs.size());
-  check::Questions questions;
+  check::DigestLookups lookups;
   Chooser chooser(policies ? &*policies : nullptr, namespaces);
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     files[i].origin = std::move(inputs[i].origin);
@@ -179,14 +179,14 @@ int run_pin(const PinOptions& options, const MakeReader& make_reader, Streams& s
         [&](const policy::Workload& workload, std::vector<bool>& chosen) {
           chooser(workload, chosen);
         });
-    check::add_questions(files[i].images, options.check, questions);
+    check::add_lookups(files[i].images, options.check, lookups);
   }
   const bool may_ask = !options.registries.registries.empty();
-  if (!may_ask && !options.check && !questions.empty()) return refuse_to_ask(questions, streams);
-  const check::Answers answers =
-      may_ask ? ask_registries(questions, *access, make_reader, streams) : check::Answers{};
+  if (!may_ask && !options.check && !lookups.empty()) return refuse_to_ask(lookups, streams);
+  const check::Digests digests =
+      may_ask ? ask_registries(lookups, *access, make_reader, streams) : check::Digests{};
   for (PinFile& file : files) {
-    decide(file, answers);
+    decide(file, digests);
     add_problems(file, run.errors);
   }
   const bool json = options.output == "json";

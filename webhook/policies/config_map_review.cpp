@@ -74,7 +74,7 @@ std::string subject(const admission::Review& review) {
 /// One line an error, with its cause.
 struct Line {
   std::string text;
-  admission::ConfigMapAnswer::Cause cause;
+  admission::ConfigMapResponse::Cause cause;
 };
 
 std::vector<Line> lines_of(const std::vector<PolicyProblem>& problems) {
@@ -98,7 +98,7 @@ std::vector<Line> lines_of(const std::vector<PolicyProblem>& problems) {
 }
 
 void refuse(const admission::Review& review, const std::vector<PolicyProblem>& problems,
-            admission::ConfigMapAnswer& answer) {
+            admission::ConfigMapResponse& answer) {
   auto lines = lines_of(problems);
   std::string& message = answer.refusal;
   message = subject(review) + ": " + std::to_string(lines.size()) +
@@ -116,7 +116,7 @@ void refuse(const admission::Review& review, const std::vector<PolicyProblem>& p
   for (Line& line : lines) answer.causes.push_back(std::move(line.cause));
 }
 
-void warn(admission::ConfigMapAnswer& answer, std::string_view text) {
+void warn(admission::ConfigMapResponse& answer, std::string_view text) {
   if (answer.warnings.size() < policy::kMaxWarnings) {
     answer.warnings.push_back(shown(text, policy::kMaxWarningBytes));
   }
@@ -124,7 +124,7 @@ void warn(admission::ConfigMapAnswer& answer, std::string_view text) {
 
 /// Tells of the policies that end with what becomes of the ConfigMap.
 void warn_of_the_end(const admission::Review& review, std::string_view cause,
-                     admission::ConfigMapAnswer& answer) {
+                     admission::ConfigMapResponse& answer) {
   for (const auto& [key, policy] : read_review(review, review.old_data).by_key) {
     std::string text = "policy \"" + policy.name + "\" no longer applies: ConfigMap ";
     warn(answer, text.append(review.workload.display_name()).append(" ").append(cause));
@@ -133,10 +133,10 @@ void warn_of_the_end(const admission::Review& review, std::string_view cause,
 
 }  // namespace
 
-admission::ConfigMapAnswer review_config_map(const admission::Review& review,
-                                             std::chrono::year_month_day today,
-                                             policy::Budget* budget) {
-  admission::ConfigMapAnswer answer;
+admission::ConfigMapResponse review_config_map(const admission::Review& review,
+                                               std::chrono::year_month_day today,
+                                               policy::Budget* budget) {
+  admission::ConfigMapResponse answer;
   const policy::Workload& object = review.workload;
   const bool is_ours = holds_policies(object.labels) || holds_policies(object.old_labels);
   if (is_ours && budget != nullptr && budget->exhausted()) {

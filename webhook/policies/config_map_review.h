@@ -19,8 +19,8 @@ namespace belay::webhook::policies {
 /// \param today  UTC; exemptions that have expired are warned of
 /// \param budget  where none is left nothing is read: new texts are refused, with the request to
 ///     try again, and the rest is let pass. nullptr: endless
-admission::ConfigMapAnswer review_config_map(const admission::Review& review,
-                                             std::chrono::year_month_day today,
-                                             policy::Budget* budget = nullptr);
+admission::ConfigMapResponse review_config_map(const admission::Review& review,
+                                               std::chrono::year_month_day today,
+                                               policy::Budget* budget = nullptr);
 
 }  // namespace belay::webhook::policies

@@ -1,4 +1,4 @@
-// From a file's images to questions, answers and the pinned file.
+// From a file's images to lookups, digests and the pinned file.
 #include "webhook/check/pin.h"
 
 #include <doctest/doctest.h>
@@ -39,10 +39,10 @@ PinFile file_of(const std::string& text, const std::set<std::string_view>& chose
 }
 
 std::string keys(const PinFile& file, bool also_pinned = false) {
-  Questions questions;
-  add_questions(file.images, also_pinned, questions);
+  DigestLookups lookups;
+  add_lookups(file.images, also_pinned, lookups);
   std::string out;
-  for (const auto& [key, image] : questions) out += key + " ";
+  for (const auto& [key, image] : lookups) out += key + " ";
   return out;
 }
 
@@ -108,17 +108,17 @@ TEST_CASE("an image that an anchor shares with one that no policy wants is left 
 }
 
 TEST_CASE("a thousand tags are asked once each, eight at a time at most") {
-  Questions questions;
+  DigestLookups lookups;
   for (int i = 0; i < 1000; ++i) {
-    questions.emplace("docker.io/a/b:" + std::to_string(i),
-                      ImageName{"docker.io", "a/b", std::to_string(i), ""});
+    lookups.emplace("docker.io/a/b:" + std::to_string(i),
+                    ImageName{"docker.io", "a/b", std::to_string(i), ""});
   }
   std::atomic<int> now{0};
   std::atomic<int> most{0};
   std::mutex mutex;
   std::multiset<std::string> asked;
-  const Answers answers = ask_all(
-      questions,
+  const Digests digests = look_up_all(
+      lookups,
       [&](const ImageName& image) -> std::expected<std::string, RegistryError> {
         const int here = ++now;
         for (int seen = most; seen < here && !most.compare_exchange_weak(seen, here);) continue;
@@ -135,13 +135,13 @@ TEST_CASE("a thousand tags are asked once each, eight at a time at most") {
   CHECK(most <= 8);
   CHECK(asked.size() == 1000);
   CHECK(std::set(asked.begin(), asked.end()).size() == 1000);
-  CHECK(answers.size() == 1000);
-  CHECK(answers.at("docker.io/a/b:42") == "sha256:42");
-  CHECK_FALSE(answers.at("docker.io/a/b:7").has_value());
+  CHECK(digests.size() == 1000);
+  CHECK(digests.at("docker.io/a/b:42") == "sha256:42");
+  CHECK_FALSE(digests.at("docker.io/a/b:7").has_value());
 }
 
 TEST_CASE("nothing to ask is no thread and no answer") {
-  CHECK(ask_all({}, nullptr, 8, nullptr).empty());
+  CHECK(look_up_all({}, nullptr, 8, nullptr).empty());
 }
 
 }  // namespace
