@@ -145,7 +145,8 @@ FrameState Framer::advance(std::string_view input) {
 bool Framer::read_request_line(std::string_view line) {
   const std::size_t first = line.find(' ');
   const std::size_t second = first == line.npos ? line.npos : line.find(' ', first + 1);
-  if (second == line.npos) return reject(malformed("the request line is not an HTTP/1.1 request line"));
+  if (second == line.npos)
+    return reject(malformed("the request line is not an HTTP/1.1 request line"));
   const std::string_view method = line.substr(0, first);
   const std::string_view target = line.substr(first + 1, second - first - 1);
   const std::string_view version = line.substr(second + 1);

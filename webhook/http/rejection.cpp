@@ -1,4 +1,4 @@
-// The table of rejections and the bytes of answers.
+// The table of rejections and the bytes of responses.
 #include "webhook/http/rejection.h"
 
 #include <cassert>

@@ -28,7 +28,7 @@ inline constexpr std::size_t kRejectionCount = 11;
 
 /// "body-too-large": the metric label and the `code` of the error body.
 std::string_view name_of(Rejection rejection);
-/// The HTTP status that says it; 0 where no answer is possible (kHandshake).
+/// The HTTP status that says it; 0 where no response is possible (kHandshake).
 int status_of(Rejection rejection);
 
 /// A rejection with its words for the peer.
@@ -42,12 +42,12 @@ struct RejectionText {
 /// "OK" for 200; of statuses we don't know, the class's name.
 std::string_view reason_phrase(int status);
 
-/// Appends a complete answer to `out`: status line, headers with `Connection: close`, and the JSON
-/// body {"error": {"code": …, "message": …}}.
+/// Appends a complete response to `out`: status line, headers with `Connection: close`, and the
+/// JSON body {"error": {"code": …, "message": …}}.
 /// \param date  the value of the Date field
 void append_rejection(const RejectionText& text, std::string_view date, std::string& out);
 
-/// Appends the head and the body of an answer of our own making.
+/// Appends the head and the body of a response of our own making.
 /// \param date   the value of the Date field
 /// \param close  adds `Connection: close`
 void append_response(int status, std::string_view date, bool close, std::string_view body,

@@ -115,7 +115,7 @@ Next Responder::resume(Connection& connection) {
   const std::unique_ptr<WaitingRequest> waited = waiting_.remove(connection);
   begin_response();
   try {
-    waited->answer->respond(*waited->resumed, response_);
+    waited->response->respond(*waited->resumed, response_);
   } catch (...) {
     fail_response();
   }
@@ -216,7 +216,7 @@ void Responder::conclude(Connection& connection, bool close) {
         std::min(response_.pending->deadline(), now_ + state_.options.request_timeout);
     if (!waiting_.add(
             connection,
-            {.answer = std::move(response_.pending), .deadline = deadline, .close = close})) {
+            {.response = std::move(response_.pending), .deadline = deadline, .close = close})) {
       append_rejection_to(connection, kTooManyBytes);
     }
     response_.pending.reset();

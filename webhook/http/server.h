@@ -31,11 +31,11 @@ struct Request {
   std::span<char> body;
 };
 
-/// An answer. `body` keeps its capacity from one request to the next.
+/// A response. `body` keeps its capacity from one request to the next.
 struct Response {
   int status = 200;
   std::string body;    ///< JSON; sent as application/json; charset=utf-8
-  bool close = false;  ///< answer with `Connection: close` and end the connection
+  bool close = false;  ///< respond with `Connection: close` and end the connection
   /// Set instead of all else where the response comes later: pending_response.h tells how.
   std::shared_ptr<PendingResponse> pending = nullptr;
 };
@@ -43,7 +43,7 @@ struct Response {
 class Handler {
  public:
   virtual ~Handler() = default;
-  /// Answers one request; must not block. `response` arrives with status 200 and an empty body.
+  /// Responds to one request; must not block. `response` arrives with status 200 and an empty body.
   /// What has to wait for something sets `response.pending`.
   virtual void handle(const Request& request, Response& response) = 0;
   /// After a batch of requests: the moment to pass on what was gathered (log lines).
@@ -102,7 +102,7 @@ class Server {
   std::expected<void, Error> start();
   /// The port that is bound.
   std::uint16_t port() const;
-  /// From now on every answer carries `Connection: close`; new connections are still served.
+  /// From now on every response carries `Connection: close`; new connections are still served.
   void begin_drain();
   /// Stops accepting, lets requests that have begun finish (at most `grace`), closes the rest and
   /// joins the threads.

@@ -7,10 +7,10 @@
 namespace belay::webhook::http {
 
 bool WaitingRequests::add(Connection& connection, WaitingRequest request) {
-  if (!connection.take(request.answer->bytes())) return false;
+  if (!connection.take(request.response->bytes())) return false;
   connection.waiting = std::make_unique<WaitingRequest>(std::move(request));
   deadlines_.emplace(connection.waiting->deadline, &connection);
-  connection.waiting->answer->park(connection, wakeup_);
+  connection.waiting->response->park(connection, wakeup_);
   return true;
 }
 
@@ -18,8 +18,8 @@ std::unique_ptr<WaitingRequest> WaitingRequests::remove(Connection& connection) 
   std::unique_ptr<WaitingRequest> waiting = std::move(connection.waiting);
   if (waiting == nullptr) return waiting;
   deadlines_.erase({waiting->deadline, &connection});
-  waiting->answer->connection_ = nullptr;
-  connection.give(waiting->answer->bytes());
+  waiting->response->connection_ = nullptr;
+  connection.give(waiting->response->bytes());
   return waiting;
 }
 
@@ -27,8 +27,8 @@ WaitingRequests::TimePoint WaitingRequests::earliest() const {
   return deadlines_.empty() ? TimePoint::max() : deadlines_.begin()->first;
 }
 
-Connection* WaitingRequests::connection_of(const PendingResponse& answer) {
-  return answer.connection_;
+Connection* WaitingRequests::connection_of(const PendingResponse& response) {
+  return response.connection_;
 }
 
 /// \return whether it can go on at once, and need not write earlier responses first

@@ -18,7 +18,7 @@ class Connection;
 /// What a connection knows of a request whose response comes later.
 struct WaitingRequest {
   using TimePoint = std::chrono::steady_clock::time_point;
-  std::shared_ptr<PendingResponse> answer;
+  std::shared_ptr<PendingResponse> response;
   TimePoint deadline;
   bool close;  ///< the peer asked for the connection's end
   /// Why it goes on; set where earlier responses must be written first.
@@ -45,8 +45,8 @@ class WaitingRequests {
   template <typename GoOn>
   void resume_ready(GoOn go_on) {
     wakeup_->take(ready_);
-    for (const std::shared_ptr<PendingResponse>& answer : ready_) {
-      Connection* const connection = connection_of(*answer);
+    for (const std::shared_ptr<PendingResponse>& response : ready_) {
+      Connection* const connection = connection_of(*response);
       if (connection != nullptr && note(*connection, Resumed::kReady)) go_on(*connection);
     }
     ready_.clear();
@@ -65,7 +65,7 @@ class WaitingRequests {
   }
 
  private:
-  static Connection* connection_of(const PendingResponse& answer);
+  static Connection* connection_of(const PendingResponse& response);
   bool note(Connection& connection, Resumed why);
 
   const std::shared_ptr<ReadyQueue> wakeup_;

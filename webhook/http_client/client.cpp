@@ -131,7 +131,7 @@ bool has_control(std::string_view text) {
 
 }  // namespace
 
-const std::string* ClientAnswer::header(std::string_view name) const {
+const std::string* ClientResponse::header(std::string_view name) const {
   const auto found = std::ranges::find(headers, name, &Header::first);
   return found == headers.end() ? nullptr : &found->second;
 }
@@ -141,8 +141,9 @@ class Client::Pool {
  public:
   explicit Pool(ClientOptions options) : options_(std::move(options)) { ignore_sigpipe(); }
 
-  std::expected<ClientAnswer, ClientError> run(const ClientRequest& request, milliseconds silence,
-                                               const std::stop_token& stop, const OnData* on_data);
+  std::expected<ClientResponse, ClientError> run(const ClientRequest& request, milliseconds silence,
+                                                 const std::stop_token& stop,
+                                                 const OnData* on_data);
 
  private:
   struct Call {
@@ -261,10 +262,10 @@ std::expected<CURLcode, ClientError::Kind> Client::Pool::drive(const Call& call,
   }
 }
 
-std::expected<ClientAnswer, ClientError> Client::Pool::run(const ClientRequest& request,
-                                                           milliseconds silence,
-                                                           const std::stop_token& stop,
-                                                           const OnData* on_data) {
+std::expected<ClientResponse, ClientError> Client::Pool::run(const ClientRequest& request,
+                                                             milliseconds silence,
+                                                             const std::stop_token& stop,
+                                                             const OnData* on_data) {
   const auto error = [&request](Kind kind, std::string_view words) {
     return std::unexpected(
         ClientError{.kind = kind, .message = fmt::format("{}: {}", description(request), words)});
@@ -302,9 +303,9 @@ std::expected<ClientAnswer, ClientError> Client::Pool::run(const ClientRequest& 
     return error(Kind::kTooLarge,
                  fmt::format("the response has more than {} bytes",
                              exchange.header_bytes > kMaxHeaderBytes ? kMaxHeaderBytes
-                                                                     : request.max_answer));
+                                                                     : request.max_response));
   }
-  if (exchange.ended_by_caller) return std::move(exchange.answer);
+  if (exchange.ended_by_caller) return std::move(exchange.response);
   if (!result) {
     if (result.error() == Kind::kStopped) return error(Kind::kStopped, "stopped");
     const bool silent = exchange.streams();
@@ -312,7 +313,7 @@ std::expected<ClientAnswer, ClientError> Client::Pool::run(const ClientRequest& 
                                              silent ? "data" : "response",
                                              (silent ? silence : request.deadline).count()));
   }
-  if (*result == CURLE_OK) return std::move(exchange.answer);
+  if (*result == CURLE_OK) return std::move(exchange.response);
   if (*result == CURLE_OPERATION_TIMEDOUT) {
     return error(Kind::kTimeout, fmt::format("no response in time: {}", error_text.data()));
   }
@@ -326,15 +327,15 @@ std::expected<ClientAnswer, ClientError> Client::Pool::run(const ClientRequest& 
 Client::Client(ClientOptions options) : pool_(std::make_unique<Pool>(std::move(options))) {}
 Client::~Client() = default;
 
-std::expected<ClientAnswer, ClientError> Client::send(const ClientRequest& request,
-                                                      const std::stop_token& stop) const {
+std::expected<ClientResponse, ClientError> Client::send(const ClientRequest& request,
+                                                        const std::stop_token& stop) const {
   return pool_->run(request, milliseconds(0), stop, nullptr);
 }
 
-std::expected<ClientAnswer, ClientError> Client::stream(const ClientRequest& request,
-                                                        milliseconds silence,
-                                                        const std::stop_token& stop,
-                                                        const OnData& on_data) const {
+std::expected<ClientResponse, ClientError> Client::stream(const ClientRequest& request,
+                                                          milliseconds silence,
+                                                          const std::stop_token& stop,
+                                                          const OnData& on_data) const {
   return pool_->run(request, silence, stop, &on_data);
 }
 

@@ -44,11 +44,11 @@ struct ClientRequest {
   std::string url = {};
   std::vector<Header> headers = {};
   std::string_view body = {};
-  std::chrono::milliseconds deadline{10'000};       ///< whole request, name lookup included
-  std::size_t max_answer = std::size_t{64} << 20U;  ///< bytes of a body that is returned
+  std::chrono::milliseconds deadline{10'000};         ///< whole request, name lookup included
+  std::size_t max_response = std::size_t{64} << 20U;  ///< bytes of a body that is returned
 };
 
-struct ClientAnswer {
+struct ClientResponse {
   int status = 0;
   std::vector<Header> headers = {};  ///< names in lower case
   std::string body = {};
@@ -56,7 +56,7 @@ struct ClientAnswer {
   const std::string* header(std::string_view name) const;
 };
 
-/// Why there is no answer.
+/// Why there is no response.
 struct ClientError {
   enum class Kind : std::uint8_t {
     kUnreachable,
@@ -78,20 +78,20 @@ class Client {
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
-  /// One request and its whole answer, whatever its status.
+  /// One request and its whole response, whatever its status.
   /// \param stop  ends it with kStopped
-  std::expected<ClientAnswer, ClientError> send(const ClientRequest& request,
-                                                const std::stop_token& stop = {}) const;
+  std::expected<ClientResponse, ClientError> send(const ClientRequest& request,
+                                                  const std::stop_token& stop = {}) const;
 
-  /// Hands over a 2xx answer's body as it comes (`on_data` returns false to end it); any other
-  /// answer is returned whole. Ends without error when the peer ends it or `on_data` does.
-  /// \param request  its deadline covers the time until the answer's head
+  /// Hands over a 2xx response's body as it comes (`on_data` returns false to end it); any other
+  /// response is returned whole. Ends without error when the peer ends it or `on_data` does.
+  /// \param request  its deadline covers the time until the response's head
   /// \param silence  longest time without a byte
   using OnData = std::function<bool(std::string_view data)>;
-  std::expected<ClientAnswer, ClientError> stream(const ClientRequest& request,
-                                                  std::chrono::milliseconds silence,
-                                                  const std::stop_token& stop,
-                                                  const OnData& on_data) const;
+  std::expected<ClientResponse, ClientError> stream(const ClientRequest& request,
+                                                    std::chrono::milliseconds silence,
+                                                    const std::stop_token& stop,
+                                                    const OnData& on_data) const;
 
  private:
   class Pool;

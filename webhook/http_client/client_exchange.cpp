@@ -21,14 +21,14 @@ std::size_t take_header(char* data, std::size_t, std::size_t size, void* user) {
   }
   std::string_view line(data, size);
   while (line.ends_with('\n') || line.ends_with('\r')) line.remove_suffix(1);
-  if (line.starts_with("HTTP/")) {  // an interim answer's headers go when the next head begins
-    exchange.answer.headers.clear();
+  if (line.starts_with("HTTP/")) {  // an interim response's headers go when the next head begins
+    exchange.response.headers.clear();
     return size;
   }
   if (line.empty()) {
     long status = 0;
     libcurl()->easy_getinfo(exchange.easy, CURLINFO_RESPONSE_CODE, &status);
-    exchange.answer.status = static_cast<int>(status);
+    exchange.response.status = static_cast<int>(status);
     exchange.head_read = status >= 200;
     return size;
   }
@@ -40,7 +40,7 @@ std::size_t take_header(char* data, std::size_t, std::size_t size, void* user) {
   const std::size_t first = value.find_first_not_of(" \t");
   value = first == std::string_view::npos ? "" : value.substr(first);
   while (value.ends_with(' ') || value.ends_with('\t')) value.remove_suffix(1);
-  exchange.answer.headers.emplace_back(std::move(name), value);
+  exchange.response.headers.emplace_back(std::move(name), value);
   return size;
 }
 
@@ -52,11 +52,11 @@ std::size_t take_body(char* data, std::size_t, std::size_t size, void* user) {
     exchange.ended_by_caller = true;
     return CURL_WRITEFUNC_ERROR;
   }
-  if (size > exchange.request.max_answer - exchange.answer.body.size()) {
+  if (size > exchange.request.max_response - exchange.response.body.size()) {
     exchange.too_large = true;
     return CURL_WRITEFUNC_ERROR;
   }
-  exchange.answer.body.append(data, size);
+  exchange.response.body.append(data, size);
   return size;
 }
 

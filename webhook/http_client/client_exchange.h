@@ -10,16 +10,16 @@
 
 namespace belay::webhook::http_client {
 
-inline constexpr std::size_t kMaxHeaderBytes = std::size_t{256} << 10U;  ///< of an answer
+inline constexpr std::size_t kMaxHeaderBytes = std::size_t{256} << 10U;  ///< of a response
 
 /// One exchange: what comes in, and why it ended where that was our doing.
 struct Exchange {
   const ClientRequest& request;
   const Client::OnData* on_data = nullptr;  ///< of stream()
   CURL* easy = nullptr;
-  ClientAnswer answer{};
+  ClientResponse response{};
   std::size_t header_bytes = 0;
-  bool head_read = false;  // the final answer's, not that of an interim one
+  bool head_read = false;  // the final response's, not that of an interim one
   bool ended_by_caller = false;
   bool too_large = false;
   AddressGuard guard = AddressGuard::kNone;
@@ -27,10 +27,12 @@ struct Exchange {
   bool dialled_address = false;  ///< at least one was
   std::chrono::steady_clock::time_point last_byte{};
 
-  /// Whether there is no answer because the guard forbids every address of the name. Where one was
-  /// dialled, what became of that is the cause.
+  /// Whether there is no response because the guard forbids every address of the name. Where one
+  /// was dialled, what became of that is the cause.
   bool refused() const { return refused_address && !dialled_address && !head_read; }
-  bool streams() const { return on_data != nullptr && answer.status >= 200 && answer.status < 300; }
+  bool streams() const {
+    return on_data != nullptr && response.status >= 200 && response.status < 300;
+  }
 };
 
 // Callbacks of libcurl; `user` is the Exchange.

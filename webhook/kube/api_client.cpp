@@ -113,7 +113,7 @@ seconds seconds_of(std::string_view text) {
 
 /// A refusal: what the Status in its body says, if it is one.
 ApiError error_of(std::string_view method, std::string_view path,
-                  const http_client::ClientAnswer& answer) {
+                  const http_client::ClientResponse& answer) {
   using nlohmann::json;
   ApiError error{.kind = kind_of(answer.status), .status = answer.status, .message = {}};
   if (const std::string* const after = answer.header("retry-after")) {
@@ -261,11 +261,11 @@ class ApiClient::Impl {
  private:
   /// Sends with the token; where it is refused, once more with the one that its file holds now.
   template <typename Send>
-  std::expected<http_client::ClientAnswer, ApiError> authorized(std::string_view method,
-                                                                std::string_view path,
-                                                                const std::optional<Body>& body,
-                                                                milliseconds deadline,
-                                                                const Send& send) {
+  std::expected<http_client::ClientResponse, ApiError> authorized(std::string_view method,
+                                                                  std::string_view path,
+                                                                  const std::optional<Body>& body,
+                                                                  milliseconds deadline,
+                                                                  const Send& send) {
     std::string token = token_.get();
     for (bool again = true;; again = false) {
       http_client::ClientRequest request{.method = method,
@@ -273,10 +273,10 @@ class ApiClient::Impl {
                                          .headers = {{"Accept", "application/json"}},
                                          .body = body ? body->json : std::string_view(),
                                          .deadline = deadline,
-                                         .max_answer = kMaxAnswer};
+                                         .max_response = kMaxAnswer};
       if (!token.empty()) request.headers.emplace_back("Authorization", "Bearer " + token);
       if (body) request.headers.emplace_back("Content-Type", body->type);
-      std::expected<http_client::ClientAnswer, http_client::ClientError> answer = send(request);
+      std::expected<http_client::ClientResponse, http_client::ClientError> answer = send(request);
       if (!answer) return std::unexpected(error_of(std::move(answer.error())));
       if (answer->status >= 200 && answer->status < 300) return *std::move(answer);
       if (answer->status != 401 || !again || !token_.renew(token)) {

@@ -81,7 +81,7 @@ bool is_passing(Failure failure) {
 
 /// The pause that a 429 asks for: Retry-After in seconds.
 /// \param otherwise  where there is no such number (none at all, or a date)
-milliseconds pause_of(const http_client::ClientAnswer& answer, milliseconds otherwise) {
+milliseconds pause_of(const http_client::ClientResponse& answer, milliseconds otherwise) {
   const std::string* const text = answer.header("retry-after");
   unsigned seconds = 0;
   const auto read = text == nullptr
@@ -162,7 +162,7 @@ bool EndpointClient::sit_out_pause(Clock::time_point deadline, Clock::time_point
 
 /// What is wrong with a response, if anything. The pause that a 429 asks for is kept, whoever of
 /// those that a question leads to said it: the next one would lead there, too.
-std::optional<Failure> EndpointClient::check(const http_client::ClientAnswer& answer) {
+std::optional<Failure> EndpointClient::check(const http_client::ClientResponse& answer) {
   const auto failure = failure_of(answer.status);
   if (failure == Failure::kRateLimited) {
     breaker_.pause(Clock::now() + pause_of(answer, options_.open_time));
@@ -214,7 +214,7 @@ EndpointClient::Answer EndpointClient::send(const http_client::Client& client,
                              .headers = std::move(headers),
                              .body = body,
                              .deadline = time,
-                             .max_answer = kMaxResponse});
+                             .max_response = kMaxResponse});
   attempt.cut_short &= !answer && answer.error().kind == http_client::ClientError::Kind::kTimeout;
   if (!answer) return std::unexpected(failure_of(answer.error().kind));
   return std::move(*answer);
@@ -223,7 +223,7 @@ EndpointClient::Answer EndpointClient::send(const http_client::Client& client,
 /// Registries keep blobs in object stores and lead there with a signed URL. What may be dialled for
 /// the registry is not for wherever it leads: else it could have services asked that it can't
 /// reach.
-EndpointClient::Answer EndpointClient::follow(const http_client::ClientAnswer& redirect,
+EndpointClient::Answer EndpointClient::follow(const http_client::ClientResponse& redirect,
                                               const Question& question, Attempt& attempt) {
   const std::string* const location = redirect.header("location");
   if (location == nullptr) return std::unexpected(Failure::kRedirect);
@@ -246,7 +246,7 @@ EndpointClient::Answer EndpointClient::follow(const http_client::ClientAnswer& r
 }
 
 std::expected<std::string, Failure> EndpointClient::authorize(
-    const http_client::ClientAnswer& refusal, const Question& question,
+    const http_client::ClientResponse& refusal, const Question& question,
     const Credential& credential, Attempt& attempt) {
   Failure why = Failure::kUnauthorized;
   for (const auto& [name, value] : refusal.headers) {

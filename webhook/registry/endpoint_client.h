@@ -36,13 +36,13 @@ class EndpointClient {
   EndpointClient& operator=(const EndpointClient&) = delete;
 
   /// A 2xx answer, or 405 to a HEAD; anything else is a Failure.
-  std::expected<http_client::ClientAnswer, Failure> ask(const Question& question,
-                                                        const Credential& credential,
-                                                        Clock::time_point deadline);
+  std::expected<http_client::ClientResponse, Failure> ask(const Question& question,
+                                                          const Credential& credential,
+                                                          Clock::time_point deadline);
   const Endpoint& endpoint() const { return endpoint_; }
 
  private:
-  using Answer = std::expected<http_client::ClientAnswer, Failure>;
+  using Answer = std::expected<http_client::ClientResponse, Failure>;
 
   /// One attempt at a question.
   struct Attempt {
@@ -57,10 +57,10 @@ class EndpointClient {
   Answer send(const http_client::Client& client, std::string_view method, const std::string& url,
               std::vector<http_client::Header> headers, Attempt& attempt,
               std::string_view body = {}) const;
-  std::optional<Failure> check(const http_client::ClientAnswer& answer);
-  Answer follow(const http_client::ClientAnswer& redirect, const Question& question,
+  std::optional<Failure> check(const http_client::ClientResponse& answer);
+  Answer follow(const http_client::ClientResponse& redirect, const Question& question,
                 Attempt& attempt);
-  std::expected<std::string, Failure> authorize(const http_client::ClientAnswer& refusal,
+  std::expected<std::string, Failure> authorize(const http_client::ClientResponse& refusal,
                                                 const Question& question,
                                                 const Credential& credential, Attempt& attempt);
   Answer send_login(LoginRequest request, Attempt& attempt);

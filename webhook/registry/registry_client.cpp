@@ -45,7 +45,7 @@ const FailureWords& words_of(Failure failure) {
   return kFailures.at(static_cast<std::size_t>(failure));
 }
 
-std::string header_of(const http_client::ClientAnswer& answer, std::string_view name) {
+std::string header_of(const http_client::ClientResponse& answer, std::string_view name) {
   const std::string* const value = answer.header(name);
   return value == nullptr ? std::string() : *value;
 }
@@ -55,7 +55,7 @@ constexpr std::size_t kMaxPages = 16;  ///< of one list
 
 /// The question for the page after this one; nothing where this is the last.
 std::expected<std::optional<std::string>, std::string> page_after(
-    const http_client::ClientAnswer& answer, const Endpoint& endpoint, std::string_view path) {
+    const http_client::ClientResponse& answer, const Endpoint& endpoint, std::string_view path) {
   for (const auto& [name, value] : answer.headers) {
     if (name != "link") continue;
     const auto target = read_next_link(value);
@@ -67,10 +67,10 @@ std::expected<std::optional<std::string>, std::string> page_after(
 
 /// A list of referrers in one answer, which a registry may give in pages (distribution-spec 1.1):
 /// all of them, or none. They have one bound together, that of a single answer.
-std::expected<http_client::ClientAnswer, Failure> ask_all_pages(EndpointClient& client,
-                                                                Question question,
-                                                                const Credential& credential,
-                                                                Clock::time_point deadline) {
+std::expected<http_client::ClientResponse, Failure> ask_all_pages(EndpointClient& client,
+                                                                  Question question,
+                                                                  const Credential& credential,
+                                                                  Clock::time_point deadline) {
   std::vector<std::string> pages;
   std::size_t bytes = 0;
   while (true) {
@@ -116,7 +116,7 @@ class RegistryClient::Impl {
     }
   }
 
-  using Answer = std::expected<http_client::ClientAnswer, RegistryError>;
+  using Answer = std::expected<http_client::ClientResponse, RegistryError>;
 
   /// Asks the endpoints in turn until one has a good answer; the last one's failure counts.
   /// \param good  what is wrong with an answer, if anything
@@ -147,7 +147,7 @@ class RegistryClient::Impl {
       // Mirrors leave the registry itself half of the time, and get no credential of another host.
       const auto end = last ? deadline : begin + (deadline - begin) / 2;
       const Credential& credential = last ? place.credential : anonymous();
-      std::expected<http_client::ClientAnswer, Failure> answer =
+      std::expected<http_client::ClientResponse, Failure> answer =
           ask_one(*clients_[index][i], credential, end);
       if (answer) {
         if (const auto problem = good(*answer)) {
@@ -191,7 +191,7 @@ std::expected<std::string, RegistryError> RegistryClient::digest(const Place& pl
   std::string digest;
   const auto head =
       impl_->ask(place, Impl::about(place, "HEAD", "manifests", tag, kManifestTypes), deadline,
-                 [&](const http_client::ClientAnswer& answer) -> std::optional<Failure> {
+                 [&](const http_client::ClientResponse& answer) -> std::optional<Failure> {
                    if (answer.status == 405) return std::nullopt;
                    std::string said = header_of(answer, "docker-content-digest");
                    if (!said.empty() && !policy::is_digest(said)) return Failure::kInvalidResponse;
@@ -202,7 +202,7 @@ std::expected<std::string, RegistryError> RegistryClient::digest(const Place& pl
   if (!digest.empty()) return digest;
   const auto whole =
       impl_->ask(place, Impl::about(place, "GET", "manifests", tag, kManifestTypes), deadline,
-                 [&](const http_client::ClientAnswer& answer) -> std::optional<Failure> {
+                 [&](const http_client::ClientResponse& answer) -> std::optional<Failure> {
                    if (!read_manifest(answer.body, header_of(answer, "content-type"))) {
                      return Failure::kInvalidResponse;
                    }
@@ -221,7 +221,7 @@ std::expected<Blob, RegistryError> RegistryClient::manifest(const Place& place,
                                                             Clock::time_point deadline) {
   auto answer =
       impl_->ask(place, Impl::about(place, "GET", "manifests", digest, kManifestTypes), deadline,
-                 [&](const http_client::ClientAnswer& whole) -> std::optional<Failure> {
+                 [&](const http_client::ClientResponse& whole) -> std::optional<Failure> {
                    if (has_digest(whole.body, digest)) return std::nullopt;
                    return Failure::kInvalidResponse;
                  });
@@ -235,7 +235,7 @@ std::expected<Blob, RegistryError> RegistryClient::blob(const Place& place, std:
   Question question = Impl::about(place, "GET", "blobs", digest, "");
   question.follow_redirect = true;
   auto answer = impl_->ask(place, question, deadline,
-                           [&](const http_client::ClientAnswer& whole) -> std::optional<Failure> {
+                           [&](const http_client::ClientResponse& whole) -> std::optional<Failure> {
                              if (has_digest(whole.body, digest)) return std::nullopt;
                              return Failure::kInvalidResponse;
                            });
@@ -246,7 +246,7 @@ std::expected<Blob, RegistryError> RegistryClient::blob(const Place& place, std:
 std::expected<Blob, RegistryError> RegistryClient::referrers(const Place& place,
                                                              std::string_view digest,
                                                              Clock::time_point deadline) {
-  const auto reads = [](const http_client::ClientAnswer& answer) -> std::optional<Failure> {
+  const auto reads = [](const http_client::ClientResponse& answer) -> std::optional<Failure> {
     return read_referrers(answer.body) ? std::nullopt : std::optional(Failure::kInvalidResponse);
   };
   const Question question = Impl::about(place, "GET", "referrers", digest, kIndex);

@@ -1,4 +1,4 @@
-// The bytes of answers.
+// The bytes of responses.
 #include "webhook/http/rejection.h"
 
 #include <doctest/doctest.h>
@@ -37,7 +37,7 @@ TEST_CASE("each rejection has a name of its own and, but for the handshake, a st
   CHECK(names.size() == kRejectionCount);
 }
 
-TEST_CASE("an answer carries its length, and the end of the connection when asked") {
+TEST_CASE("a response carries its length, and the end of the connection when asked") {
   std::string out = "before";
   append_response(200, kDate, false, "{}", out);
   CHECK(out ==

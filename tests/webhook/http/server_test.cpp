@@ -202,7 +202,7 @@ std::string ask_admin(std::uint16_t port, std::string_view request) {
 
 }  // namespace
 
-TEST_CASE("the admin port answers its routes and nothing else") {
+TEST_CASE("the admin port serves its routes and nothing else") {
   AdminServer admin("127.0.0.1", 0,
                     {{"/livez", [] { return AdminResponse{}; }},
                      {"/readyz", [] { return AdminResponse{503, "text/plain", "no policy\n"}; }},

@@ -84,7 +84,7 @@ TEST_CASE("many threads use one client at once") {
   CHECK(good == 60);
 }
 
-TEST_CASE("an unknown CA is refused, and the system's CAs help nobody") {
+TEST_CASE("an unknown CA is rejected, and the system's CAs help nobody") {
   const Identity who = identity();
   const Identity other = identity();
   const Imposter server(&who.leaf, say_ok);
@@ -96,7 +96,7 @@ TEST_CASE("an unknown CA is refused, and the system's CAs help nobody") {
   }
 }
 
-TEST_CASE("a certificate for another name, or out of its time, is refused") {
+TEST_CASE("a certificate for another name, or out of its time, is rejected") {
   const Identity other_name = identity({"elsewhere.example"});
   const Identity expired =
       identity({"127.0.0.1"}, std::chrono::system_clock::now() - std::chrono::hours(48));
@@ -127,7 +127,7 @@ TEST_CASE("a server name is checked instead of the URL's host") {
   CHECK_FALSE(Client(options).send({.url = server.url("/")}));
 }
 
-TEST_CASE("an answer that drips is cut off at the deadline") {
+TEST_CASE("a response that drips is cut off at the deadline") {
   const Imposter server(nullptr, [](Peer& peer) {
     peer.request();
     peer.write("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n");
@@ -167,16 +167,16 @@ TEST_CASE("an endless body and endless headers are cut off at their limit") {
     }
   });
   for (const Imposter* server : {&body, &headers}) {
-    const auto answer = Client({}).send({.url = server->url("/"), .max_answer = 100'000});
+    const auto answer = Client({}).send({.url = server->url("/"), .max_response = 100'000});
     REQUIRE_FALSE(answer);
     CHECK(answer.error().kind == Kind::kTooLarge);
   }
   const Imposter exact(nullptr, [](Peer& peer) { peer.answer(200, std::string(1000, 'x')); });
-  CHECK(Client({}).send({.url = exact.url("/"), .max_answer = 1000}));
-  CHECK_FALSE(Client({}).send({.url = exact.url("/"), .max_answer = 999}));
+  CHECK(Client({}).send({.url = exact.url("/"), .max_response = 1000}));
+  CHECK_FALSE(Client({}).send({.url = exact.url("/"), .max_response = 999}));
 }
 
-TEST_CASE("a redirect is an answer, not a way") {
+TEST_CASE("a redirect is returned, not followed") {
   const Imposter target(nullptr, say_ok);
   const Imposter server(nullptr, [&](Peer& peer) {
     peer.request();

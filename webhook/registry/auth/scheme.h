@@ -33,7 +33,7 @@ struct Login {
   const Endpoint& endpoint;
   std::string_view scope;  ///< "repository:shop/web:pull"
   /// Sends a request within the time that is left; a 2xx response, or a Failure.
-  std::function<std::expected<http_client::ClientAnswer, Failure>(LoginRequest)> send;
+  std::function<std::expected<http_client::ClientResponse, Failure>(LoginRequest)> send;
 };
 
 struct Authorization {
