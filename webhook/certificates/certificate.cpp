@@ -1,15 +1,14 @@
-// The follower's watch and the leader's thread, tied together.
+// The follower's watch and the leader's loop, tied together.
 #include "webhook/certificates/certificate.h"
 
 #include <fmt/format.h>
 
-#include <condition_variable>
-#include <mutex>
-#include <thread>
+#include <atomic>
 #include <utility>
 
 #include "webhook/certificates/certificate_follower.h"
 #include "webhook/certificates/certificate_leader.h"
+#include "webhook/system/background_loop.h"
 
 namespace belay::webhook::certificates {
 namespace {
@@ -29,71 +28,45 @@ class Certificate::Impl {
   Impl(kube::Api& api, CertificateOptions options, std::shared_ptr<certs::Store> store,
        SystemClock clock, std::function<void(const CertificateEvent&)> report,
        std::function<void(const kube::WatchEventReport&)> report_watch)
-      : follower_(options.secret, std::move(store), clock, report, [this] { wake(); }),
+      : follower_(options.secret, std::move(store), clock, report, [this] { loop_.wake(); }),
         watch_(api, watch_options(options), follower_, std::move(report_watch)),
         leader_(api, std::move(options), std::move(clock), std::chrono::steady_clock::now,
                 std::move(report)) {}
 
   void start() {
     watch_.start();
-    thread_ = std::thread([this] { run(); });
+    loop_.start();
   }
 
   void stop() {
     watch_.stop();
-    {
-      const std::lock_guard lock(mutex_);
-      stopping_ = true;
-    }
-    wake_.notify_all();
-    if (thread_.joinable()) thread_.join();
+    loop_.stop();
   }
 
   void set_leading(bool leading) {
-    {
-      const std::lock_guard lock(mutex_);
-      leading_ = leading;
-    }
-    wake_.notify_all();
+    if (leading_.exchange(leading) != leading) loop_.wake();
   }
 
   std::chrono::milliseconds quiet_for() const { return watch_.quiet_for(); }
 
  private:
-  void wake() {
-    {
-      const std::lock_guard lock(mutex_);
-      look_now_ = true;
+  /// Looks at once where leading begins or the Secret has changed, and then when the leader says.
+  BackgroundLoop::Clock::time_point step() {
+    if (!leading_) {
+      begun_ = false;
+      return BackgroundLoop::kNever;
     }
-    wake_.notify_all();
-  }
-
-  void run() {
-    std::unique_lock lock(mutex_);
-    while (!stopping_) {
-      wake_.wait(lock, [this] { return stopping_ || leading_; });
-      if (stopping_) return;
-      leader_.begin();
-      while (leading_ && !stopping_) {
-        look_now_ = false;
-        lock.unlock();
-        const auto next = leader_.look();
-        lock.lock();
-        wake_.wait_for(lock, next, [this] { return stopping_ || !leading_ || look_now_; });
-      }
-    }
+    if (!std::exchange(begun_, true)) leader_.begin();
+    const auto next = leader_.look();
+    return BackgroundLoop::Clock::now() + next;
   }
 
   CertificateFollower follower_;
   kube::Watch watch_;
   CertificateLeader leader_;
-
-  std::mutex mutex_;  // of the three below
-  std::condition_variable wake_;
-  bool stopping_ = false;
-  bool leading_ = false;
-  bool look_now_ = false;
-  std::thread thread_;
+  std::atomic<bool> leading_ = false;
+  bool begun_ = false;  ///< the loop's
+  BackgroundLoop loop_{"certificate", [this](const std::stop_token&) { return step(); }};
 };
 
 Certificate::Certificate(kube::Api& api, CertificateOptions options,

@@ -7,12 +7,11 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <condition_variable>
 #include <cstring>
 #include <mutex>
-#include <thread>
 #include <utility>
 
+#include "webhook/system/background_loop.h"
 #include "webhook/system/file.h"
 
 namespace belay::webhook::certificates {
@@ -199,7 +198,7 @@ class ServingCertificate::Watch {
 
   std::expected<void, Error> start() {
     if (auto first = refresh(); !first) return first;
-    thread_ = std::thread([this] { run(); });
+    loop_.start(next_look());
     return {};
   }
 
@@ -207,14 +206,7 @@ class ServingCertificate::Watch {
     if (auto done = refresh(); !done) fail(done.error().message);
   }
 
-  void stop() {
-    {
-      const std::lock_guard lock(wait_mutex_);
-      stopping_ = true;
-    }
-    wake_.notify_all();
-    if (thread_.joinable()) thread_.join();
-  }
+  void stop() { loop_.stop(); }
 
   std::string authority() const {
     const std::lock_guard lock(mutex_);
@@ -222,13 +214,8 @@ class ServingCertificate::Watch {
   }
 
  private:
-  void run() {
-    std::unique_lock lock(wait_mutex_);
-    while (!wake_.wait_for(lock, options_.poll, [this] { return stopping_; })) {
-      lock.unlock();
-      look();
-      lock.lock();
-    }
+  BackgroundLoop::Clock::time_point next_look() const {
+    return BackgroundLoop::Clock::now() + options_.poll;
   }
 
   std::expected<void, Error> refresh() {
@@ -312,10 +299,10 @@ class ServingCertificate::Watch {
   std::string authority_;
   std::string last_failure_;
 
-  std::mutex wait_mutex_;
-  std::condition_variable wake_;
-  bool stopping_ = false;
-  std::thread thread_;
+  BackgroundLoop loop_{"certificate", [this](const std::stop_token&) {
+                         look();
+                         return next_look();
+                       }};
 };
 
 ServingCertificate::ServingCertificate(ServingCertificateOptions options,

@@ -6,8 +6,8 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
-#include <thread>
-#include <vector>
+
+#include "webhook/system/worker_pool.h"
 
 namespace belay::webhook::check {
 
@@ -27,9 +27,9 @@ void side_by_side(std::size_t count, std::size_t at_once,
       if (done == count) changed.notify_one();
     }
   };
-  std::vector<std::jthread> threads;
-  threads.reserve(std::min(at_once, count));
-  for (std::size_t i = 0; i < std::min(at_once, count); ++i) threads.emplace_back(take);
+  const std::size_t threads = std::min(at_once, count);
+  WorkerPool pool("side by side", threads, threads);
+  for (std::size_t i = 0; i < threads; ++i) pool.submit(take);
   std::unique_lock lock(mutex);
   while (!changed.wait_for(lock, std::chrono::milliseconds(100), [&] { return done == count; })) {
     if (progress) progress(done, failed);

@@ -1,8 +1,6 @@
 // The server: one thread accepts, and each of the others runs a reactor.
 #include "webhook/http/server.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -16,25 +14,12 @@
 #include "webhook/http/reactor.h"
 #include "webhook/http/server_state.h"
 #include "webhook/system/cgroup_limits.h"
+#include "webhook/system/thread.h"
 
 namespace belay::webhook::http {
 namespace {
 
 constexpr std::chrono::milliseconds kPauseWhenScarce{10};  ///< of descriptors or memory
-
-/// Starts a thread that takes no signals: they are the owner's.
-template <class Body>
-std::thread start_thread(const char* name, Body body) {
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT}) sigdelset(&all, fault);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  std::thread thread(std::move(body));
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  pthread_setname_np(thread.native_handle(), name);
-  return thread;
-}
 
 /// As many connections as descriptors allow: running out of them inside accept() would make the
 /// listener wait with the door open.
@@ -84,9 +69,10 @@ class Server::Impl {
       if (auto opened = reactors_.back()->open(); !opened) return opened;
     }
     for (const auto& reactor : reactors_) {
-      threads_.push_back(start_thread("reactor", [&r = *reactor] { r.run(); }));
+      threads_.push_back(
+          start_thread("reactor", [&r = *reactor](const std::stop_token&) { r.run(); }));
     }
-    accepting_ = start_thread("accept", [this] { accept_all(); });
+    accepting_ = start_thread("accept", [this](const std::stop_token&) { accept_all(); });
     return {};
   }
 
@@ -104,7 +90,7 @@ class Server::Impl {
     const auto deadline = Clock::now() + grace;
     for (const auto& reactor : reactors_) reactor->stop(deadline);
     accepting_.join();
-    for (std::thread& thread : threads_) thread.join();
+    for (std::jthread& thread : threads_) thread.join();
     threads_.clear();
   }
 
@@ -150,8 +136,8 @@ class Server::Impl {
   std::vector<std::unique_ptr<Reactor>> reactors_;
   ListeningSocket listener_;
   std::atomic<bool> stopping_{false};
-  std::vector<std::thread> threads_;
-  std::thread accepting_;
+  std::vector<std::jthread> threads_;
+  std::jthread accepting_;
 };
 
 Server::Server(ServerOptions options, std::shared_ptr<const certs::Store> store,

@@ -1,15 +1,13 @@
-// The thread behind lease.h: steps of the election, and who is told of them.
+// The loop behind lease.h: steps of the election, and who is told of them.
 #include "webhook/kube/lease.h"
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
-#include <mutex>
 #include <random>
-#include <thread>
 #include <utility>
 
 #include "webhook/kube/lease_election.h"
+#include "webhook/system/background_loop.h"
 
 namespace belay::webhook::kube {
 
@@ -20,39 +18,21 @@ class Lease::Impl {
         changed_(std::move(changed)),
         clocks_(clocks),
         election_(api, std::move(options), std::move(clocks)) {}
-  ~Impl() { stop(); }
-  Impl(const Impl&) = delete;
-  Impl& operator=(const Impl&) = delete;
 
-  void start() {
-    if (thread_.joinable()) return;
-    stopping_ = false;
-    thread_ = std::thread([this] { run(); });
-  }
-
-  void stop() {
-    {
-      const std::lock_guard lock(mutex_);
-      stopping_ = true;
-    }
-    wake_.notify_all();
-    if (thread_.joinable()) thread_.join();
-  }
+  void start() { loop_.start(); }
+  void stop() { loop_.stop(); }
 
   bool leading() const { return clocks_.steady() < leading_until_.load(); }
 
  private:
-  void run() {
-    std::unique_lock lock(mutex_);
-    while (!stopping_) {
-      lock.unlock();
-      election_.step();
-      tell(election_.leading());
-      lock.lock();
-      wake_.wait_for(lock, pause(), [this] { return stopping_; });
-    }
-    lock.unlock();
-    // First nobody here leads any more, then another may.
+  BackgroundLoop::Clock::time_point step() {
+    election_.step();
+    tell(election_.leading());
+    return BackgroundLoop::Clock::now() + pause();
+  }
+
+  /// First nobody here leads any more, then another may.
+  void give_back() {
     leading_until_ = LeaseElection::TimePoint::min();
     if (std::exchange(told_, false)) changed_(false);
     election_.release();
@@ -82,10 +62,8 @@ class Lease::Impl {
   std::minstd_rand random_{std::random_device{}()};
   std::uniform_int_distribution<int> jitter_{0, 20};  ///< percent
   std::atomic<LeaseElection::TimePoint> leading_until_{LeaseElection::TimePoint::min()};
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  bool stopping_ = false;
-  std::thread thread_;
+  BackgroundLoop loop_{"lease", [this](const std::stop_token&) { return step(); },
+                       [this] { give_back(); }};
 };
 
 Lease::Lease(Api& api, LeaseOptions options, std::function<void(bool leading)> changed,

@@ -8,16 +8,15 @@
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
-#include <mutex>
 #include <random>
-#include <thread>
 #include <utility>
+
+#include "webhook/system/background_loop.h"
 
 namespace belay::webhook::kube {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using Clock = BackgroundLoop::Clock;
 using Report = WatchEventReport::Kind;
 using std::chrono::milliseconds;
 
@@ -81,23 +80,24 @@ class Watch::Loop {
         sink_(sink),
         report_(std::move(report)),
         page_(std::max<std::size_t>(options_.page, 1)),
-        heard_at_(Clock::now()) {}
+        heard_at_(Clock::now()),
+        loop_(fmt::format("watch {}", name_of(options_.name)),
+              [this](const std::stop_token& stop) { return step(stop); }) {}
 
   void start() {
     heard();
-    thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
+    loop_.start();
   }
-  void stop() {
-    thread_.request_stop();
-    if (thread_.joinable()) thread_.join();
-  }
+  void stop() { loop_.stop(); }
   bool synced() const { return synced_; }
   milliseconds quiet_for() const {
     return std::chrono::duration_cast<milliseconds>(Clock::now() - heard_at_.load());
   }
 
  private:
-  void run(const std::stop_token& stop);
+  /// One list, or one stream: it blocks in reading for as long as the stream lasts, or until the
+  /// token says stop. \return when the next one may begin
+  Clock::time_point step(const std::stop_token& stop);
   Outcome list(const std::stop_token& stop);
   Outcome watch(const std::stop_token& stop);
   /// \return whether the stream is to go on; otherwise `outcome` says why not.
@@ -110,7 +110,6 @@ class Watch::Loop {
   }
   /// How long to wait after so many failures in a row: doubled each time, of which a random half.
   milliseconds backoff(milliseconds asked_for);
-  static void sleep(milliseconds time, const std::stop_token& stop);
 
   Api& api_;
   const WatchOptions options_;
@@ -127,7 +126,7 @@ class Watch::Loop {
 
   std::atomic<bool> synced_ = false;
   std::atomic<Clock::time_point> heard_at_;
-  std::jthread thread_;
+  BackgroundLoop loop_;
 };
 
 std::string Watch::Loop::query(std::string_view rest) const {
@@ -149,43 +148,43 @@ Object Watch::Loop::wanted(Object object) const {
   return object;
 }
 
-void Watch::Loop::run(const std::stop_token& stop) {
-  while (!stop.stop_requested()) {
-    const bool listing = version_.empty();
-    const auto began = Clock::now();
-    eventful_ = false;
-    Outcome outcome = listing ? list(stop) : watch(stop);
-    if (outcome.what == What::kStopped || stop.stop_requested()) return;
-    const auto lasted = Clock::now() - began;
-
-    // A list alone proves nothing: with a version that is refused at once it would go in circles.
-    if (!listing && (eventful_ || lasted > options_.backoff_max)) failures_ = tries_ = 0;
-    if (outcome.what == What::kDone && !listing && !eventful_ && lasted < options_.backoff_min) {
-      outcome = {.what = What::kFailed, .problem = "the watch ended at once, without an event"};
-    }
-
-    if (outcome.what == What::kDone) {
-      report(listing ? Report::kListed : Report::kEnded);
-      continue;
-    }
-    if (!listing && outcome.what == What::kFailed && outcome.answered &&
-        ++tries_ >= kTriesFromVersion) {
-      version_.clear();
-      tries_ = 0;
-    }
-    milliseconds wait{0};
-    if (outcome.what == What::kExpired) {
-      version_.clear();  // never tried again
-      tries_ = 0;
-      wait = failures_++ == 0 ? milliseconds(0) : backoff(outcome.wait);
-    } else {
-      ++failures_;
-      wait = backoff(outcome.wait);
-    }
-    report(outcome.what == What::kExpired ? Report::kExpired : Report::kFailed, outcome.problem,
-           wait);
-    sleep(wait, stop);
+Clock::time_point Watch::Loop::step(const std::stop_token& stop) {
+  const bool listing = version_.empty();
+  const auto began = Clock::now();
+  eventful_ = false;
+  Outcome outcome = listing ? list(stop) : watch(stop);
+  if (outcome.what == What::kStopped || stop.stop_requested()) {
+    return BackgroundLoop::kAtOnce;  // for nothing: the loop ends
   }
+  const auto lasted = Clock::now() - began;
+
+  // A list alone proves nothing: with a version that is refused at once it would go in circles.
+  if (!listing && (eventful_ || lasted > options_.backoff_max)) failures_ = tries_ = 0;
+  if (outcome.what == What::kDone && !listing && !eventful_ && lasted < options_.backoff_min) {
+    outcome = {.what = What::kFailed, .problem = "the watch ended at once, without an event"};
+  }
+
+  if (outcome.what == What::kDone) {
+    report(listing ? Report::kListed : Report::kEnded);
+    return BackgroundLoop::kAtOnce;
+  }
+  if (!listing && outcome.what == What::kFailed && outcome.answered &&
+      ++tries_ >= kTriesFromVersion) {
+    version_.clear();
+    tries_ = 0;
+  }
+  milliseconds wait{0};
+  if (outcome.what == What::kExpired) {
+    version_.clear();  // never tried again
+    tries_ = 0;
+    wait = failures_++ == 0 ? milliseconds(0) : backoff(outcome.wait);
+  } else {
+    ++failures_;
+    wait = backoff(outcome.wait);
+  }
+  report(outcome.what == What::kExpired ? Report::kExpired : Report::kFailed, outcome.problem,
+         wait);
+  return Clock::now() + wait;
 }
 
 Outcome Watch::Loop::list(const std::stop_token& stop) {
@@ -269,13 +268,6 @@ milliseconds Watch::Loop::backoff(milliseconds asked_for) {
   std::uniform_int_distribution<milliseconds::rep> half(0, time.count() / 2);
   return std::clamp(time - milliseconds(half(random_)), std::min(asked_for, options_.backoff_max),
                     options_.backoff_max);
-}
-
-void Watch::Loop::sleep(milliseconds time, const std::stop_token& stop) {
-  std::mutex mutex;
-  std::condition_variable_any never;
-  std::unique_lock lock(mutex);
-  never.wait_for(lock, stop, time, [] { return false; });
 }
 
 std::string_view name_of(WatchName name) { return kNames[static_cast<std::size_t>(name)]; }

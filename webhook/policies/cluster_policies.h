@@ -25,7 +25,7 @@
 #include "policy/policy.h"
 #include "webhook/kube/api.h"
 #include "webhook/kube/watch.h"
-#include "webhook/policies/policy_files.h"
+#include "webhook/policies/reload_report.h"
 #include "webhook/system/snapshot.h"
 
 namespace belay::webhook::policies {

@@ -1,14 +1,7 @@
-// Policies from files and directories: loading with every error, and watching them.
-//
-// load_policies() is a plain function of the file system. PolicyWatch follows changes by inotify on
-// the directories (Kubernetes' ..data swap included) with a slow poll behind it, and publishes
-// whole sets; a policy that does not read leaves its last good version in force.
+// Policies from files and directories, with every error. Plain functions of the file system;
+// policy_watch.h follows what they read.
 #pragma once
 
-#include <chrono>
-#include <cstddef>
-#include <expected>
-#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -17,7 +10,6 @@
 
 #include "policy/policy.h"
 #include "policy/policy_reader.h"
-#include "webhook/system/snapshot.h"
 
 namespace belay::webhook::policies {
 
@@ -51,35 +43,5 @@ LoadedPolicies load_policy_text(const std::string& name, std::string_view text);
 
 /// The policies in force, by name.
 std::shared_ptr<const policy::PolicySet> make_policy_set(const LoadedPolicies& loaded);
-
-/// What became of a reload, for log and metrics.
-struct ReloadReport {
-  std::size_t in_force = 0;
-  std::size_t kept = 0;  ///< of these: last good versions of files that no longer read
-  std::vector<PolicyProblem> problems;
-};
-
-/// Follows the paths. What a file held stays in force while the file does not read, or while a path
-/// that was given is away; a file that goes from a directory takes its policies along. The last
-/// policy never goes: a set without any is not published.
-class PolicyWatch {
- public:
-  /// \param report  called after every look that changed something, on the watching thread (and
-  ///        once by start()).
-  PolicyWatch(std::vector<std::string> paths, Snapshot<policy::PolicySet>& target,
-              std::function<void(const ReloadReport&)> report,
-              std::chrono::milliseconds poll = std::chrono::seconds(10));
-  ~PolicyWatch();
-  PolicyWatch(const PolicyWatch&) = delete;
-  PolicyWatch& operator=(const PolicyWatch&) = delete;
-
-  /// Loads, publishes and starts to watch. \return the first report.
-  ReloadReport start();
-  void stop();
-
- private:
-  class Impl;
-  std::unique_ptr<Impl> impl_;
-};
 
 }  // namespace belay::webhook::policies

@@ -1,26 +1,26 @@
+// What is wanted of each ConfigMap, and the loop that writes it.
 #include "webhook/policies/policy_status_writer.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <condition_variable>
 #include <map>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string_view>
-#include <thread>
 #include <utility>
 
 #include "certs/digest.h"
 #include "policy/text/time_text.h"
 #include "webhook/policies/cluster_policies.h"
 #include "webhook/policies/policy_status.h"
+#include "webhook/system/background_loop.h"
 
 namespace belay::webhook::policies {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using Clock = BackgroundLoop::Clock;
 using nlohmann::json;
 
 constexpr std::size_t kMaxNameInEvent = 230;  // of the 253 that a name may have
@@ -116,18 +116,9 @@ bool is_passing(const kube::ApiError& error) {
 
 class PolicyStatusWriter::Impl {
  public:
-  Impl(kube::Api& api, PolicyStatusOptions options)
-      : api_(api), options_(std::move(options)), thread_([this] { run(); }) {}
-  ~Impl() {
-    {
-      const std::lock_guard lock(mutex_);
-      stopping_ = true;
-    }
-    wake_.notify_all();
-    thread_.join();
+  Impl(kube::Api& api, PolicyStatusOptions options) : api_(api), options_(std::move(options)) {
+    loop_.start();
   }
-  Impl(const Impl&) = delete;
-  Impl& operator=(const Impl&) = delete;
 
   void want(ConfigMapStatus status) {
     {
@@ -140,7 +131,7 @@ class PolicyStatusWriter::Impl {
       item.due = not_before(item);
       ++item.version;
     }
-    wake_.notify_all();
+    loop_.wake();
   }
 
   void forget(const std::string& namespace_name, const std::string& name) {
@@ -153,7 +144,7 @@ class PolicyStatusWriter::Impl {
       const std::lock_guard lock(mutex_);
       leading_ = leading;
     }
-    wake_.notify_all();
+    loop_.wake();
   }
 
  private:
@@ -173,18 +164,14 @@ class PolicyStatusWriter::Impl {
     return item.written ? *item.written + options_.pause : Clock::time_point::min();
   }
 
-  void run() {
+  /// Writes the one status that is due, if any is.
+  Clock::time_point step() {
     std::unique_lock lock(mutex_);
-    while (!stopping_) {
-      const auto next = leading_ ? first_due() : items_.end();
-      if (next == items_.end()) {
-        wake_.wait(lock);
-      } else if (next->second.due > Clock::now()) {
-        wake_.wait_until(lock, next->second.due);
-      } else {
-        write(lock, next->first, next->second.status, next->second.version);
-      }
-    }
+    const auto next = leading_ ? first_due() : items_.end();
+    if (next == items_.end()) return BackgroundLoop::kNever;
+    if (next->second.due > Clock::now()) return next->second.due;
+    write(lock, next->first, next->second.status, next->second.version);
+    return BackgroundLoop::kAtOnce;
   }
 
   Items::iterator first_due() {
@@ -250,11 +237,9 @@ class PolicyStatusWriter::Impl {
   kube::Api& api_;
   const PolicyStatusOptions options_;
   std::mutex mutex_;
-  std::condition_variable wake_;
-  Items items_;
-  bool leading_ = false;
-  bool stopping_ = false;
-  std::thread thread_;
+  Items items_;           ///< guarded by mutex_
+  bool leading_ = false;  ///< the same
+  BackgroundLoop loop_{"policy status", [this](const std::stop_token&) { return step(); }};
 };
 
 PolicyStatusWriter::PolicyStatusWriter(kube::Api& api, PolicyStatusOptions options)

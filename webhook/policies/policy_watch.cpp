@@ -1,5 +1,7 @@
-// The watching half of policy_files.h: one thread, inotify on the directories, and a slow poll for
-// file systems that tell nothing. start() and stop() belong to one thread.
+// A loop whose step waits for the files' events itself, then compares what is there with what is in
+// force.
+#include "webhook/policies/policy_watch.h"
+
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
@@ -9,11 +11,12 @@
 #include <array>
 #include <cerrno>
 #include <filesystem>
+#include <map>
 #include <set>
-#include <thread>
 #include <utility>
 
 #include "webhook/policies/policy_files.h"
+#include "webhook/system/background_loop.h"
 
 namespace belay::webhook::policies {
 namespace {
@@ -44,37 +47,42 @@ class PolicyWatch::Impl {
     look();
     const ReloadReport first = last_;
     report_(first);
-    thread_ = std::thread([this] { run(); });
+    loop_.start();
     return first;
   }
 
   void stop() {
-    if (thread_.joinable()) {
-      const std::uint64_t one = 1;
-      while (write(wake_, &one, sizeof one) < 0 && errno == EINTR) {
-      }
-      thread_.join();
-    }
+    loop_.stop();
     if (events_ >= 0) close(std::exchange(events_, -1));
     if (wake_ >= 0) close(std::exchange(wake_, -1));
   }
 
  private:
-  void run() {
-    while (true) {
-      std::array<pollfd, 2> waits = {{{wake_, POLLIN, 0}, {events_, POLLIN, 0}}};
-      const int ready = ::poll(waits.data(), waits.size(), static_cast<int>(poll_.count()));
-      if (ready < 0 && errno != EINTR) return;
-      if (waits[0].revents != 0) return;
-      if (waits[1].revents != 0) {
-        const std::uint32_t mask = drain();
-        if ((mask & kFinished) == 0) {
-          // Something went or began: look once it has settled.
-          if (::poll(waits.data(), 1, static_cast<int>(kSettle.count())) > 0) return;
-          drain();
+  /// Blocks in poll() until a directory has news, the time for another look has come, or the loop
+  /// is to end: then the token writes to `wake_`.
+  BackgroundLoop::Clock::time_point step(const std::stop_token& stop) {
+    const std::stop_callback tell(stop, [this] { wake(); });
+    std::array<pollfd, 2> waits = {{{wake_, POLLIN, 0}, {events_, POLLIN, 0}}};
+    const int ready = ::poll(waits.data(), waits.size(), static_cast<int>(poll_.count()));
+    const bool failed = ready < 0 && errno != EINTR;
+    if (stop.stop_requested()) return BackgroundLoop::kAtOnce;
+    if (!failed && waits[1].revents != 0) {
+      const std::uint32_t mask = drain();
+      if ((mask & kFinished) == 0) {
+        // Something went or began: look once it has settled.
+        if (::poll(waits.data(), 1, static_cast<int>(kSettle.count())) > 0) {
+          return BackgroundLoop::kAtOnce;
         }
+        drain();
       }
-      if (look()) report_(last_);
+    }
+    if (look()) report_(last_);
+    return failed ? BackgroundLoop::Clock::now() + poll_ : BackgroundLoop::kAtOnce;
+  }
+
+  void wake() const {
+    const std::uint64_t one = 1;
+    while (write(wake_, &one, sizeof one) < 0 && errno == EINTR) {
     }
   }
 
@@ -170,8 +178,8 @@ class PolicyWatch::Impl {
   std::string seen_;  ///< problems of the last look
   ReloadReport last_;
   int events_ = -1;
-  int wake_ = -1;
-  std::thread thread_;
+  int wake_ = -1;  ///< an eventfd: readable where the loop is to end
+  BackgroundLoop loop_{"policy files", [this](const std::stop_token& stop) { return step(stop); }};
 };
 
 PolicyWatch::PolicyWatch(std::vector<std::string> paths, Snapshot<policy::PolicySet>& target,

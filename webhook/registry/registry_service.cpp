@@ -1,15 +1,14 @@
 // Files -> everything in force, swapped as a whole; one thread that looks at the files.
 #include "webhook/registry/registry_service.h"
 
-#include <condition_variable>
 #include <mutex>
 #include <optional>
-#include <thread>
 #include <utility>
 
 #include "webhook/registry/image_facts.h"
 #include "webhook/registry/pull_secrets.h"
 #include "webhook/registry/registry_files.h"
+#include "webhook/system/background_loop.h"
 
 namespace belay::webhook::registry {
 namespace {
@@ -63,22 +62,12 @@ class RegistryService::Impl final : public admission::ImageSource {
   std::expected<void, std::vector<std::string>> start() {
     std::vector<std::string> problems = look();
     const bool files = !options_.registries_file.empty() || !options_.docker_config_files.empty();
-    if (files && !thread_.joinable()) {
-      stopping_ = false;
-      thread_ = std::thread([this] { run(); });
-    }
+    if (files) loop_.start(next_look());
     if (problems.empty()) return {};
     return std::unexpected(std::move(problems));
   }
 
-  void stop() {
-    {
-      const std::lock_guard lock(wait_mutex_);
-      stopping_ = true;
-    }
-    wake_.notify_all();
-    if (thread_.joinable()) thread_.join();
-  }
+  void stop() { loop_.stop(); }
 
   /// \return what is wrong now
   std::vector<std::string> look() {
@@ -161,13 +150,8 @@ class RegistryService::Impl final : public admission::ImageSource {
     sum.evicted += one.evicted;
   }
 
-  void run() {
-    std::unique_lock lock(wait_mutex_);
-    while (!wake_.wait_for(lock, options_.poll, [this] { return stopping_; })) {
-      lock.unlock();
-      (void)look();
-      lock.lock();
-    }
+  BackgroundLoop::Clock::time_point next_look() const {
+    return BackgroundLoop::Clock::now() + options_.poll;
   }
 
   const RegistryServiceOptions options_;
@@ -183,10 +167,10 @@ class RegistryService::Impl final : public admission::ImageSource {
   std::vector<std::shared_ptr<InForce>> retired_;  ///< the same; may be asked still
   CacheFigures past_;  ///< of what was in force before; guarded by force_mutex_
 
-  std::mutex wait_mutex_;
-  std::condition_variable wake_;
-  bool stopping_ = false;  ///< guarded by wait_mutex_
-  std::thread thread_;
+  BackgroundLoop loop_{"registry files", [this](const std::stop_token&) {
+                         (void)look();
+                         return next_look();
+                       }};
 };
 
 RegistryService::RegistryService(RegistryServiceOptions options, RegistryObserver* observer,

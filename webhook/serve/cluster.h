@@ -20,7 +20,7 @@
 #include "webhook/kube/api.h"
 #include "webhook/kube/watch.h"
 #include "webhook/namespaces/namespaces.h"
-#include "webhook/policies/policy_files.h"
+#include "webhook/policies/reload_report.h"
 #include "webhook/registry/sightings.h"
 #include "webhook/system/snapshot.h"
 

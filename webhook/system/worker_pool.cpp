@@ -1,25 +1,17 @@
-// Threads that take work from a queue. They take no signals: these are the owner's.
+// Threads that take work from a queue.
 #include "webhook/system/worker_pool.h"
 
-#include <pthread.h>
-#include <signal.h>
-
 #include <utility>
+
+#include "webhook/system/thread.h"
 
 namespace belay::webhook {
 
 WorkerPool::WorkerPool(const std::string& name, std::size_t threads, std::size_t queue)
     : limit_(queue) {
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT}) sigdelset(&all, fault);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
   for (std::size_t i = 0; i < threads; ++i) {
-    threads_.emplace_back([this] { run(); });
-    pthread_setname_np(threads_.back().native_handle(), name.c_str());
+    threads_.push_back(start_thread(name, [this](const std::stop_token&) { run(); }));
   }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 WorkerPool::~WorkerPool() {
@@ -31,7 +23,7 @@ WorkerPool::~WorkerPool() {
   }
   dropped.clear();  // outside the lock, and before waiting for what may wait for it
   changed_.notify_all();
-  for (std::thread& thread : threads_) thread.join();
+  for (std::jthread& thread : threads_) thread.join();
 }
 
 bool WorkerPool::submit(Work work) {

@@ -39,7 +39,7 @@ class WorkerPool {
   std::condition_variable changed_;
   std::deque<Work> queue_;  ///< guarded by mutex_
   bool ending_ = false;     ///< guarded by mutex_
-  std::vector<std::thread> threads_;
+  std::vector<std::jthread> threads_;
 };
 
 }  // namespace belay::webhook

@@ -15,6 +15,7 @@
 
 #include "tests/support/folder.h"
 #include "tests/support/sources.h"
+#include "webhook/policies/policy_watch.h"
 
 namespace belay::webhook::policies {
 namespace {
