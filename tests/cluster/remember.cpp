@@ -1,4 +1,4 @@
-// A replica's memory of tags without the rest of it, for tests against a real API server: takes
+// A replica's tag history without the rest of it, for tests against a real API server: takes
 // what was seen from standard input, answers what is known, and ends with its input.
 //
 // usage: remember KUBECONFIG NAMESPACE
@@ -6,6 +6,7 @@
 //   first REPOSITORY TAG     prints {"first":{"digest":…,"time":…}}, {"first":null} or
 //   {"unknown":…}
 #include <iostream>
+#include <memory>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -13,7 +14,8 @@
 
 #include "policy/text/time_text.h"
 #include "webhook/kube/api_client.h"
-#include "webhook/tag_history/sighting_maps.h"
+#include "webhook/tag_history/config_map_store.h"
+#include "webhook/tag_history/tag_history.h"
 
 namespace {
 
@@ -25,9 +27,9 @@ void print(const nlohmann::json& line) {
   std::cout << line.dump() << std::endl;
 }
 
-void answer(const tag_history::SightingMaps& maps, const std::string& repository,
+void answer(const tag_history::TagHistory& history, const std::string& repository,
             const std::string& tag) {
-  const auto first = maps.first(repository, tag);
+  const auto first = history.first(repository, tag);
   if (!first) return print({{"unknown", first.error()}});
   if (!*first) return print({{"first", nullptr}});
   print({{"first",
@@ -47,20 +49,23 @@ int main(int argc, char** argv) {
     return 2;
   }
   kube::ApiClient api(*connection, "belay-tests");
-  tag_history::SightingMapsOptions options;
-  options.own_namespace = argv[2];
+  tag_history::ConfigMapStoreOptions maps;
+  maps.own_namespace = argv[2];
+  maps.deadline = std::chrono::milliseconds(1'000);
+  const auto store = std::make_shared<tag_history::ConfigMapStore>(api, maps);
+  tag_history::TagHistoryOptions options;
   options.batch = std::chrono::milliseconds(100);
-  options.deadline = std::chrono::milliseconds(1'000);
   options.backoff_min = std::chrono::milliseconds(100);
   options.backoff_max = std::chrono::milliseconds(500);
-  tag_history::SightingMaps maps(api, options, [](const registry::SightingsNews& news) {
-    print({{"good", news.good}, {"place", news.place}, {"news", news.what}});
-  });
-  kube::WatchOptions followed = tag_history::watch_of_sightings(argv[2]);
+  const auto history =
+      *tag_history::TagHistory::open(store, options, [](const tag_history::TagHistoryNews& news) {
+        print({{"good", news.good}, {"place", news.place}, {"news", news.what}});
+      });
+  kube::WatchOptions followed = tag_history::tag_history_watch(argv[2]);
   followed.silence = std::chrono::milliseconds(3'000);
   followed.backoff_min = std::chrono::milliseconds(50);
   followed.backoff_max = std::chrono::milliseconds(500);
-  kube::Watch watch(api, followed, maps);
+  kube::Watch watch(api, followed, *store);
   watch.start();
   for (std::string line; std::getline(std::cin, line);) {
     std::istringstream words(line);
@@ -70,11 +75,11 @@ int main(int argc, char** argv) {
     std::string digest;
     std::string time;
     words >> word >> repository >> tag >> digest >> time;
-    const auto when = tag_history::read_sighting_time(time);
-    if (word == "saw" && when) maps.saw(repository, tag, {digest, *when});
-    if (word == "first") answer(maps, repository, tag);
+    const auto when = tag_history::read_record_time(time);
+    if (word == "saw" && when) history->saw(repository, tag, {digest, *when});
+    if (word == "first") answer(*history, repository, tag);
   }
-  maps.stop();
+  history->stop();
   watch.stop();
   return 0;
 }

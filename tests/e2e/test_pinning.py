@@ -1,5 +1,5 @@
 """Tags pinned to digests through a real API server, before a real registry: what kubectl and controllers
-see of it, pull secrets of namespaces, and the memory of tags in ConfigMaps. Two replicas follow the
+see of it, pull secrets of namespaces, and the tag history in ConfigMaps. Two replicas follow the
 cluster with the rights that the chart gives them."""
 
 import base64
@@ -109,7 +109,7 @@ class Pinning(Live):
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)["spec"]["containers"][0]["image"], warnings_of(done)
 
-    def sightings(self) -> str:
+    def tag_history(self) -> str:
         found = self.request("GET", f"/api/v1/namespaces/{NAMESPACE}/configmaps?labelSelector=belay.dev/tag-history=true")
         return "".join(text for one in found["items"] for text in one.get("data", {}).values())
 
@@ -241,7 +241,7 @@ def test_a_moved_tag_is_refused_by_every_replica_once_it_was_admitted(world):
     one = objects.pod("seen", f"{WEB}:stays")
     done = world.kubectl("moved", "create", "-f", "-", one=one)
     assert done.returncode == 0, done.stderr
-    Cluster.until(lambda: f"{WEB}:stays {first} " in world.sightings())
+    Cluster.until(lambda: f"{WEB}:stays {first} " in world.tag_history())
 
     then = world.open.push(images.Image("then"), "shop/web", "stays")
     fresh = world.start("belay-fresh")  # it never saw the tag itself

@@ -1,4 +1,4 @@
-"""belay's memory of tags in ConfigMaps of a real API server: two replicas of it (tests/cluster/remember.cpp) with
+"""The tag history in ConfigMaps of a real API server: two replicas of it (tests/cluster/remember.cpp) with
 the rights that its header names, and `belay tag-history` beside them."""
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Replica:
         self._say(f"saw {repository} {tag} {digest} {at(second)}")
 
     def first(self, tag: str, repository: str = WEB) -> str | None:
-        """The digest of the first sighting; fails where nothing can be said."""
+        """The digest of the first record; fails where nothing can be said."""
         self._say(f"first {repository} {tag}")
         first = self._answers.get(timeout=10)["first"]
         return first and first["digest"]

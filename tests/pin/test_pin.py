@@ -168,12 +168,12 @@ def test_check_resolve_compares_with_the_memory_it_is_given_and_else_warns(belay
     assert without.returncode == 0, without.stderr
     assert rules(without) == [("tag-moved", "warn", ref)]
 
-    (tmp_path / "sightings").write_text(f"{ref} {old} 2026-11-01T00:00:00Z\n")
-    done = check(belay, registries, "--tag-history", "sightings")
+    (tmp_path / "tag-history").write_text(f"{ref} {old} 2026-11-01T00:00:00Z\n")
+    done = check(belay, registries, "--tag-history", "tag-history")
     assert done.returncode == 1
     assert rules(done) == [("tag-moved", "enforce", ref)]
     assert old in done.stdout and new in done.stdout
-    assert (tmp_path / "sightings").read_text() == f"{ref} {old} 2026-11-01T00:00:00Z\n"
+    assert (tmp_path / "tag-history").read_text() == f"{ref} {old} 2026-11-01T00:00:00Z\n"
 
 
 def test_check_resolve_says_why_a_registry_could_not_be_asked(belay, registry, listed, tmp_path):

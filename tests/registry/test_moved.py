@@ -17,7 +17,7 @@ POLICIES = [policy("moved", "shop", {"tagMoved": {}}), policy("free", "free")]
 @pytest.fixture
 def world(open_registry, start_belay, at, directory, request):
     """A memory of its own, and belay as often as it is started."""
-    memory = directory / f"sightings-{request.node.name}"
+    memory = directory / f"tag-history-{request.node.name}"
 
     def start():
         return start_belay(POLICIES, [at("open.test", open_registry.address)], flags=["--tag-history", memory])
@@ -79,7 +79,7 @@ def test_a_registry_that_is_down_refuses_by_default(start_belay, at, directory):
     from support.hostile_registry import closed_port
     belay = start_belay([policy("moved", "shop", {"tagMoved": {}}),
                          policy("loose", "loose", {"tagMoved": {"onRegistryError": "allow"}})],
-                        [at("down.test", closed_port())], flags=["--tag-history", directory / "sightings-down"])
+                        [at("down.test", closed_port())], flags=["--tag-history", directory / "tag-history-down"])
     answer = belay.validate(pod("down.test/shop/web:v1"))
     assert not answer.allowed and "tag-moved" in answer.message
     answer = belay.validate(pod("down.test/shop/web:v1"), "loose")

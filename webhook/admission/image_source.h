@@ -1,4 +1,4 @@
-// Where facts about images come from: a registry with its caches, belay's memory of tags, pull
+// Where facts about images come from: a registry with its caches, the tag history, pull
 // secrets. The admission room knows nothing of how; webhook/registry/image_facts implements it.
 #pragma once
 

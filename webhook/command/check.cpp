@@ -22,7 +22,7 @@
 #include "webhook/registry/image_facts.h"
 #include "webhook/registry/resolver.h"
 #include "webhook/report/report.h"
-#include "webhook/tag_history/sighting_file.h"
+#include "webhook/tag_history/history_file.h"
 
 namespace belay::webhook::command {
 namespace {
@@ -33,33 +33,33 @@ struct CheckOptions {
   std::string output = "text";
   bool resolve = false;
   RegistryOptions registries;
-  std::string sightings;  ///< "" where not given
+  std::string tag_history;  ///< "" where not given
 };
 
-/// A memory of tags that is read and never written: a check admits nothing.
-class ReadMemory final : public registry::Sightings {
+/// A tag history that is read and never written: a check admits nothing.
+class ReadHistory final : public registry::TagRecords {
  public:
   /// \param entries  nothing where no file was named
-  explicit ReadMemory(std::optional<tag_history::SightingMap> entries)
+  explicit ReadHistory(std::optional<tag_history::RecordMap> entries)
       : entries_(std::move(entries)) {}
   std::expected<std::optional<policy::TagRecord>, std::string> first(
       std::string_view repository, std::string_view tag) const override {
     if (!entries_) return std::unexpected("there is no --tag-history FILE to compare it with");
-    const auto found = entries_->find(tag_history::sighting_key(repository, tag));
+    const auto found = entries_->find(tag_history::record_key(repository, tag));
     if (found == entries_->end()) return std::nullopt;
     return found->second;
   }
   void saw(std::string_view /*repository*/, std::string_view /*tag*/,
-           const policy::TagRecord& /*sighting*/) override {}
+           const policy::TagRecord& /*record*/) override {}
 
  private:
-  const std::optional<tag_history::SightingMap> entries_;
+  const std::optional<tag_history::RecordMap> entries_;
 };
 
 /// What --resolve asks, and through what; kept together because each rests on the one before.
 struct Resolving {
   RegistryAccess access;
-  std::unique_ptr<ReadMemory> memory;
+  std::unique_ptr<ReadHistory> memory;
   std::unique_ptr<registry::RegistryReader> reader;
   std::unique_ptr<registry::Resolver> resolver;
   std::unique_ptr<registry::ImageFactSource> source;
@@ -76,7 +76,7 @@ std::string check_problem(const CheckOptions& options) {
     return "--resolve asks only the registries of --registries: give --registries FILE";
   }
   if (!options.resolve && (!registries.registries.empty() || !registries.docker_configs.empty() ||
-                           !options.sightings.empty())) {
+                           !options.tag_history.empty())) {
     return "--registries, --docker-config and --tag-history are for --resolve";
   }
   return "";
@@ -86,21 +86,21 @@ std::string check_problem(const CheckOptions& options) {
 std::unique_ptr<Resolving> make_resolving(const CheckOptions& options, Streams& streams) {
   auto out = std::make_unique<Resolving>();
   auto access = load_registries(options.registries, streams);
-  std::optional<tag_history::SightingMap> memory;
-  if (!options.sightings.empty()) {
-    auto read = tag_history::read_sighting_file(options.sightings);
+  std::optional<tag_history::RecordMap> memory;
+  if (!options.tag_history.empty()) {
+    auto read = tag_history::read_history_file(options.tag_history);
     if (!read) {
       streams.err << "--tag-history: " << policy::escape(read.error()) << '\n';
       return nullptr;
     }
     for (const std::string& problem : read->problems) {
-      streams.err << policy::escape(options.sightings + ": " + problem) << '\n';
+      streams.err << policy::escape(options.tag_history + ": " + problem) << '\n';
     }
     memory = std::move(read->entries);
   }
   if (!access) return nullptr;
   out->access = std::move(*access);
-  out->memory = std::make_unique<ReadMemory>(std::move(memory));
+  out->memory = std::make_unique<ReadHistory>(std::move(memory));
   out->reader = make_registry_client(out->access.registries, patient_options());
   out->resolver = std::make_unique<registry::Resolver>(*out->reader, registry::ResolverOptions());
   out->source = std::make_unique<registry::ImageFactSource>(*out->resolver, out->access.keyring,
@@ -109,8 +109,8 @@ std::unique_ptr<Resolving> make_resolving(const CheckOptions& options, Streams& 
   return out;
 }
 
-/// The policies, whose tag-moved at most warns: without a memory of tags it can only say so.
-policy::PolicySet without_memory(const policy::PolicySet& policies) {
+/// The policies, whose tag-moved at most warns: without a tag history it can only say so.
+policy::PolicySet without_history(const policy::PolicySet& policies) {
   std::vector<std::shared_ptr<const policy::Policy>> changed;
   for (const auto& policy : policies.policies) {
     auto copy = std::make_shared<policy::Policy>(*policy);
@@ -183,7 +183,7 @@ int run_check(const CheckOptions& options, Streams& streams) {
   if (options.resolve) {
     resolving = make_resolving(options, streams);
     if (resolving == nullptr) return kExitError;
-    if (options.sightings.empty()) policies = without_memory(*policies);
+    if (options.tag_history.empty()) policies = without_history(*policies);
   }
 
   report::Report report;
@@ -221,7 +221,7 @@ Run define_check(const CommandLine& line) {
             "Ask registries: rules that need one are evaluated, and a refused tag comes with its "
             "digest");
   declare_registries(line, options->registries);
-  line.option("--tag-history", options->sightings,
+  line.option("--tag-history", options->tag_history,
               "File of belay serve --tag-history, for the rule tag-moved")
       .type_name("FILE");
   std::vector<std::string> names;

@@ -82,7 +82,7 @@ Run define_pin(const CommandLine& line);
 Run define_probe(const CommandLine& line);
 Run define_review(const CommandLine& line);
 Run define_serve(const CommandLine& line);
-Run define_tags(const CommandLine& line);
+Run define_tag_history(const CommandLine& line);
 Run define_version(const CommandLine& line);
 
 }  // namespace belay::webhook::command

@@ -119,7 +119,7 @@ constexpr Command kCommands[] = {
          "# web:v2 was built again on purpose\n"
          "belay tag-history clear registry.corp:5000/shop/web:v2\n"
          "belay tag-history clear --all-of registry.corp:5000/shop/web --tag-history tags.txt",
-     .define = define_tags},
+     .define = define_tag_history},
     {.name = "certs",
      .summary = "creates, shows and renews the serving certificate",
      .description =

@@ -29,7 +29,7 @@ struct ReviewOptions {
   std::vector<std::string> docker_configs;
 };
 
-/// What asks registries, as in the server but for the memory of tags and pull secrets.
+/// What asks registries, as in the server but for the tag history and pull secrets.
 class Asking {
  public:
   Asking(const std::string& registries, const std::vector<std::string>& docker_configs)

@@ -157,7 +157,7 @@ void define_registry_options(const CommandLine& line, serve::ServerFlags& flags)
   flag_option(line, "--pull-secrets", flags.pull_secrets,
               "Also use the pull secrets of pods and of their ServiceAccounts; with --cluster");
   option(
-      "--tag-history", flags.sightings, "PATH",
+      "--tag-history", flags.tag_history, "PATH",
       "File for the tag history: what each tag pointed to first (rule tag-moved); with --cluster, "
       "ConfigMaps keep it");
 }

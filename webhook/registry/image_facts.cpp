@@ -40,12 +40,12 @@ struct ImageFactSource::Asker {
 };
 
 ImageFactSource::ImageFactSource(Resolver& resolver, Keyring keyring, PullSecrets* pull_secrets,
-                                 Sightings* sightings, const Registries* registries)
+                                 TagRecords* tag_history, const Registries* registries)
     : resolver_(resolver),
       registries_(registries),
       keyring_(std::move(keyring)),
       pull_secrets_(pull_secrets),
-      sightings_(sightings),
+      tag_history_(tag_history),
       checkers_("tag-check", kCheckers, kWaitingChecks) {}
 
 /// Whether a registry has to be asked, and may be; where it may not, that is a problem.
@@ -78,14 +78,14 @@ ImageFactSource::Credentials ImageFactSource::read_credentials(
   return {credentials(of_pod->get(), image), {}};
 }
 
-void ImageFactSource::take_sighting(const admission::ImageFactRequest& question,
-                                    policy::ImageFacts& facts) const {
+void ImageFactSource::take_tag_record(const admission::ImageFactRequest& question,
+                                      policy::ImageFacts& facts) const {
   if (!question.need.record) return;
-  if (sightings_ == nullptr) {
+  if (tag_history_ == nullptr) {
     return add_problem("belay has no tag history here; start it with --cluster or --tag-history",
                        facts);
   }
-  auto first = sightings_->first(question.reference.repository_key(), question.reference.tag);
+  auto first = tag_history_->first(question.reference.repository_key(), question.reference.tag);
   if (!first) return add_problem(first.error(), facts);
   facts.first_seen = std::move(*first);
   facts.record_known = true;
@@ -119,7 +119,7 @@ bool ImageFactSource::known(const admission::PullIdentity& identity,
     }
   }
   facts.digest = std::move(image.digest);
-  take_sighting(question, facts);
+  take_tag_record(question, facts);
   return true;
 }
 
@@ -161,25 +161,25 @@ void ImageFactSource::ask(const admission::PullIdentity& identity,
     }
   }
   facts.digest = std::move(image.digest);
-  take_sighting(question, facts);
+  take_tag_record(question, facts);
 }
 
 void ImageFactSource::admitted(const admission::PullIdentity& identity,
                                const policy::ImageReference& reference, std::string_view digest) {
-  if (sightings_ == nullptr || !reference.has_tag() || digest.empty()) return;
+  if (tag_history_ == nullptr || !reference.has_tag() || digest.empty()) return;
   const std::string repository = reference.repository_key();
-  const policy::TagRecord sighting{
+  const policy::TagRecord record{
       .digest = std::string(digest),
       .time = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now())};
-  if (!reference.has_digest()) return sightings_->saw(repository, reference.tag, sighting);
+  if (!reference.has_digest()) return tag_history_->saw(repository, reference.tag, record);
   ImageName image = image_name_of(reference);
   image.digest.clear();
   (void)checkers_.submit(
-      [this, asker = Asker(identity), image = std::move(image), repository, sighting] {
+      [this, asker = Asker(identity), image = std::move(image), repository, record] {
         const auto deadline = std::chrono::steady_clock::now() + kCheckTime;
         const Credentials may = read_credentials(asker.identity(), image, deadline);
         const auto now = resolver_.digest(image, may.all, deadline);
-        if (now && *now == sighting.digest) sightings_->saw(repository, image.tag, sighting);
+        if (now && *now == record.digest) tag_history_->saw(repository, image.tag, record);
       });
 }
 

@@ -1,4 +1,4 @@
-// The webhook's ImageSource: resolver, credentials, pull secrets and the memory of tags, put
+// The webhook's ImageSource: resolver, credentials, pull secrets and the tag history, put
 // together. Thread-safe.
 #pragma once
 
@@ -13,18 +13,18 @@
 #include "webhook/registry/pull_secrets.h"
 #include "webhook/registry/registries.h"
 #include "webhook/registry/resolver.h"
-#include "webhook/registry/sightings.h"
+#include "webhook/registry/tag_records.h"
 #include "webhook/system/worker_pool.h"
 
 namespace belay::webhook::registry {
 
 class ImageFactSource final : public admission::ImageSource {
  public:
-  /// \param resolver, pull_secrets, sightings  outlive this; the last two may be nullptr
+  /// \param resolver, pull_secrets, tag_history  outlive this; the last two may be nullptr
   /// \param registries  that are asked at all, so that known() can tell of the others; outlive
   ///     this; nullptr: the resolver's reader knows
   ImageFactSource(Resolver& resolver, Keyring keyring, PullSecrets* pull_secrets,
-                  Sightings* sightings, const Registries* registries = nullptr);
+                  TagRecords* tag_history, const Registries* registries = nullptr);
 
   bool known(const admission::PullIdentity& identity, const admission::ImageFactRequest& question,
              policy::ImageFacts& facts) override;
@@ -49,13 +49,13 @@ class ImageFactSource final : public admission::ImageSource {
   std::vector<Credential> credentials(const Keyring* of_pod, const ImageName& image) const;
   Credentials read_credentials(const admission::PullIdentity& identity, const ImageName& image,
                                std::chrono::steady_clock::time_point deadline) const;
-  void take_sighting(const admission::ImageFactRequest& question, policy::ImageFacts& facts) const;
+  void take_tag_record(const admission::ImageFactRequest& question, policy::ImageFacts& facts) const;
 
   Resolver& resolver_;
   const Registries* const registries_;
   const Keyring keyring_;
   PullSecrets* const pull_secrets_;
-  Sightings* const sightings_;
+  TagRecords* const tag_history_;
   WorkerPool checkers_;  ///< last: its threads end first
 };
 

@@ -23,8 +23,8 @@ class InForce {
         hosts_(hosts_of(registries_)),
         client_(registries_, options.client, observer),
         resolver_(client_, options.resolver),
-        facts_(resolver_, std::move(files.keyring), pull_secrets, options.sightings, &registries_) {
-  }
+        facts_(resolver_, std::move(files.keyring), pull_secrets, options.tag_history,
+               &registries_) {}
 
   const std::vector<std::string>& hosts() const { return hosts_; }
   const Resolver& resolver() const { return resolver_; }

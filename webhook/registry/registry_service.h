@@ -1,6 +1,6 @@
 // Everything that `belay serve`, `belay check --resolve` and `belay pin` need to ask registries, as
 // one thing that starts and stops: files of registries and credentials, client, caches, pull
-// secrets, the memory of tags. Follows the files; what does not read leaves the last good in force.
+// secrets, the tag history. Follows the files; what does not read leaves the last good in force.
 //
 // image_source(), figures() and hosts() are thread-safe; start(), reload() and stop() may be called
 // from any thread, one at a time.
@@ -17,7 +17,7 @@
 #include "webhook/kube/api.h"
 #include "webhook/registry/registry_client.h"
 #include "webhook/registry/resolver.h"
-#include "webhook/registry/sightings.h"
+#include "webhook/registry/tag_records.h"
 
 namespace belay::webhook::registry {
 
@@ -27,8 +27,8 @@ struct RegistryServiceOptions {
   /// Reads the pods' pull secrets and their ServiceAccounts'; nullptr: belay's credentials alone.
   /// Outlives the service.
   kube::Api* pull_secrets = nullptr;
-  /// belay's memory of tags; nullptr: there is none. Outlives the service.
-  Sightings* sightings = nullptr;
+  /// The tag history; nullptr: there is none. Outlives the service.
+  TagRecords* tag_history = nullptr;
   RegistryClientOptions client = {};
   ResolverOptions resolver = {};
   std::chrono::milliseconds poll{2'000};  ///< from one look at the files to the next

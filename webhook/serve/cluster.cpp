@@ -13,7 +13,8 @@
 #include "webhook/kube/lease.h"
 #include "webhook/policies/cluster_policies.h"
 #include "webhook/policies/policy_config_map.h"
-#include "webhook/tag_history/sighting_maps.h"
+#include "webhook/tag_history/config_map_store.h"
+#include "webhook/tag_history/tag_history.h"
 
 namespace belay::webhook::serve {
 namespace {
@@ -85,14 +86,14 @@ class Cluster::Impl {
           api_, certificate_of(options), std::move(store), std::move(clock), events_.certificate,
           events_.watch);
     }
-    if (options.sightings) {
-      tag_history::SightingMapsOptions sightings;
-      sightings.own_namespace = options.namespace_name;
-      sightings_ = std::make_unique<tag_history::SightingMaps>(api_, std::move(sightings),
-                                                               events_.sightings);
-      sighting_watch_ = std::make_unique<kube::Watch>(
-          api_, tag_history::watch_of_sightings(options.namespace_name), *sightings_,
-          events_.watch);
+    if (options.tag_history) {
+      tag_history::ConfigMapStoreOptions maps;
+      maps.own_namespace = options.namespace_name;
+      const auto history = std::make_shared<tag_history::ConfigMapStore>(api_, std::move(maps));
+      // Opening ConfigMaps asks nobody, so it does not fail.
+      tag_history_ = *tag_history::TagHistory::open(history, {}, events_.tag_history);
+      tag_history_watch_ = std::make_unique<kube::Watch>(
+          api_, tag_history::tag_history_watch(options.namespace_name), *history, events_.watch);
     }
     kube::LeaseOptions lease;
     lease.namespace_name = options.namespace_name;
@@ -108,7 +109,7 @@ class Cluster::Impl {
   void start() {
     policy_watch_.start();
     namespace_watch_.start();
-    if (sighting_watch_) sighting_watch_->start();
+    if (tag_history_watch_) tag_history_watch_->start();
     if (certificate_) certificate_->start();
     lease_->start();
   }
@@ -117,17 +118,17 @@ class Cluster::Impl {
   void stop() {
     lease_->stop();
     if (certificate_) certificate_->stop();
-    if (sightings_) sightings_->stop();
-    if (sighting_watch_) sighting_watch_->stop();
+    if (tag_history_) tag_history_->stop();
+    if (tag_history_watch_) tag_history_watch_->stop();
     namespace_watch_.stop();
     policy_watch_.stop();
   }
 
   const kube::Watch& namespace_watch() const { return namespace_watch_; }
   const kube::Watch& policy_watch() const { return policy_watch_; }
-  const kube::Watch* sighting_watch() const { return sighting_watch_.get(); }
+  const kube::Watch* tag_history_watch() const { return tag_history_watch_.get(); }
   const certificates::Certificate* certificate() const { return certificate_.get(); }
-  registry::Sightings* sightings() { return sightings_.get(); }
+  registry::TagRecords* tag_history() { return tag_history_.get(); }
   const namespaces::Namespaces& namespaces() const { return namespaces_; }
   admission::NamespaceFetcher& namespace_fetcher() { return namespace_lookup_; }
   kube::Api& api() { return api_; }
@@ -140,11 +141,11 @@ class Cluster::Impl {
   policies::Policies policies_;
   std::unique_ptr<certificates::Certificate>
       certificate_;                                       ///< nullptr where it comes from elsewhere
-  std::unique_ptr<tag_history::SightingMaps> sightings_;  ///< nullptr where tags are not remembered
+  std::unique_ptr<tag_history::TagHistory> tag_history_;  ///< nullptr where there is none
   std::unique_ptr<kube::Lease> lease_;
   kube::Watch namespace_watch_;
   kube::Watch policy_watch_;
-  std::unique_ptr<kube::Watch> sighting_watch_;  ///< nullptr without sightings_
+  std::unique_ptr<kube::Watch> tag_history_watch_;  ///< nullptr without tag_history_
 };
 
 std::expected<std::unique_ptr<Cluster>, std::string> Cluster::make(
@@ -175,7 +176,7 @@ bool Cluster::policies_synced() const { return impl_->policy_watch().synced(); }
 std::vector<Cluster::Quiet> Cluster::quiet() const {
   std::vector<Quiet> quiet{{kube::WatchName::kNamespaces, impl_->namespace_watch().quiet_for()},
                            {kube::WatchName::kPolicies, impl_->policy_watch().quiet_for()}};
-  if (const kube::Watch* const watch = impl_->sighting_watch()) {
+  if (const kube::Watch* const watch = impl_->tag_history_watch()) {
     quiet.push_back({kube::WatchName::kTagHistory, watch->quiet_for()});
   }
   if (const certificates::Certificate* const certificate = impl_->certificate()) {
@@ -187,6 +188,6 @@ std::vector<Cluster::Quiet> Cluster::quiet() const {
 const namespaces::Namespaces& Cluster::namespaces() const { return impl_->namespaces(); }
 admission::NamespaceFetcher& Cluster::namespace_fetcher() { return impl_->namespace_fetcher(); }
 kube::Api& Cluster::api() { return impl_->api(); }
-registry::Sightings* Cluster::sightings() { return impl_->sightings(); }
+registry::TagRecords* Cluster::tag_history() { return impl_->tag_history(); }
 
 }  // namespace belay::webhook::serve

@@ -1,6 +1,6 @@
 // Everything that a replica keeps with the Kubernetes API, as one thing that starts and stops: the
 // connection, the watches of namespaces and policies, the lease, the certificate's Secret, the
-// memory of tags.
+// tag history.
 //
 // Starting waits for nobody: an API server that is away makes a replica that is not ready, not one
 // that ends. Not thread-safe but for synced() and what is said below; the events come on threads of
@@ -21,8 +21,9 @@
 #include "webhook/kube/watch.h"
 #include "webhook/namespaces/namespaces.h"
 #include "webhook/policies/reload_report.h"
-#include "webhook/registry/sightings.h"
+#include "webhook/registry/tag_records.h"
 #include "webhook/system/snapshot.h"
+#include "webhook/tag_history/tag_history.h"
 
 namespace belay::webhook::serve {
 
@@ -39,9 +40,9 @@ struct ClusterOptions {
   std::chrono::seconds authority_life = certs::kDefaultAuthorityLife;
   std::chrono::seconds leaf_life = certs::kDefaultLeafLife;
   std::chrono::seconds overlap{60};  ///< from a new authority to the first leaf of it
-  /// Remember tags in ConfigMaps of belay's own namespace (sighting_maps.h names the rights that
+  /// Remember tags in ConfigMaps of belay's own namespace (config_map_store.h names the rights that
   /// this takes). Off, nothing of it is watched.
-  bool sightings = false;
+  bool tag_history = false;
 };
 
 /// What happened, for log and metrics. Must be thread-safe.
@@ -52,7 +53,7 @@ struct ClusterEvents {
   std::function<void(bool leading)> leading;
   /// A ConfigMap ("namespace/name") can't be told how its policies stand; it is tried again.
   std::function<void(const std::string& config_map, const std::string& problem)> status_failed;
-  registry::SightingsReport sightings = {};  ///< may be empty
+  tag_history::TagHistoryReport tag_history = {};  ///< may be empty
 };
 
 class Cluster {
@@ -86,8 +87,8 @@ class Cluster {
   namespace_fetcher();  ///< for a namespace that it does not know; thread-safe
   /// The API server itself, for who reads with rights of its own; thread-safe.
   kube::Api& api();
-  /// The memory of tags; nullptr without ClusterOptions::sightings. Lives as long as this.
-  registry::Sightings* sightings();
+  /// The tag history; nullptr without ClusterOptions::tag_history. Lives as long as this.
+  registry::TagRecords* tag_history();
 
  private:
   class Impl;

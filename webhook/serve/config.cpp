@@ -94,14 +94,14 @@ RegistryConfig read_registry(const ServerFlags& flags, bool in_cluster,
   if (flags.pull_secrets && !in_cluster) {
     problems.emplace_back("--pull-secrets needs --cluster or --kubeconfig");
   }
-  if (!flags.sightings.empty() && in_cluster) {
+  if (!flags.tag_history.empty() && in_cluster) {
     problems.emplace_back(
         "--tag-history: not with --cluster, which stores the tag history in ConfigMaps");
   }
   return {.registries_file = flags.registries,
           .docker_config_files = flags.docker_configs,
           .pull_secrets = flags.pull_secrets,
-          .sightings_file = flags.sightings};
+          .tag_history_file = flags.tag_history};
 }
 
 }  // namespace
@@ -211,7 +211,7 @@ std::expected<ServerConfig, std::vector<std::string>> read_config(const ServerFl
   config.cluster = read_cluster(flags, problems);
   config.registry = read_registry(flags, config.cluster.has_value(), problems);
   // Tags are remembered where registries say what they point to.
-  if (config.cluster) config.cluster->sightings = !flags.registries.empty();
+  if (config.cluster) config.cluster->tag_history = !flags.registries.empty();
   config.limits = read_limits(flags.limits, problems);
   config.threads = flags.threads;
   if (flags.threads > 256) problems.emplace_back("--threads: at most 256");

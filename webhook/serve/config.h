@@ -69,7 +69,7 @@ struct ServerFlags {
   std::string registries;
   std::vector<std::string> docker_configs;
   bool pull_secrets = false;
-  std::string sightings;
+  std::string tag_history;
   unsigned threads = 0;
   std::string log_level = "info";
   std::string log_format;  ///< "" is text on a terminal, JSON elsewhere
@@ -82,7 +82,7 @@ struct RegistryConfig {
   std::string registries_file;                   ///< "": none is ever contacted
   std::vector<std::string> docker_config_files;  ///< belay's own credentials
   bool pull_secrets = false;                     ///< read the pods' pull secrets; in a cluster only
-  std::string sightings_file;  ///< memory of tags outside a cluster; "": none is kept there
+  std::string tag_history_file;  ///< tag history outside a cluster; "": none is kept there
 };
 
 struct ServerConfig {

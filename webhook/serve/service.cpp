@@ -176,7 +176,8 @@ std::expected<void, std::string> Service::start_cluster() {
              log_->write(LogLevel::kWarning, "status of policies not written; belay tries again",
                          {{"config_map", config_map}, {"problem", problem}});
            },
-       .sightings = [this](const registry::SightingsNews& news) { report_sightings(news); }});
+       .tag_history =
+           [this](const tag_history::TagHistoryNews& news) { report_tag_history(news); }});
   if (!made) return std::unexpected(std::move(made.error()));
   cluster_ = std::move(*made);
   namespace_lookups_ = std::make_unique<admission::NamespaceLookups>(cluster_->namespace_fetcher(),

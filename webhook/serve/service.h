@@ -22,12 +22,12 @@
 #include "webhook/policies/policy_watch.h"
 #include "webhook/policies/reload_report.h"
 #include "webhook/registry/registry_service.h"
-#include "webhook/registry/sightings.h"
 #include "webhook/serve/cluster.h"
 #include "webhook/serve/config.h"
 #include "webhook/serve/log.h"
 #include "webhook/serve/metrics.h"
 #include "webhook/system/snapshot.h"
+#include "webhook/tag_history/tag_history.h"
 
 namespace belay::webhook::serve {
 
@@ -86,7 +86,7 @@ class Service {
   void report_watch(const kube::WatchEventReport& report);
   void report_leading(bool leading);
   void report_registries(const registry::RegistryReload& reload);
-  void report_sightings(const registry::SightingsNews& news);
+  void report_tag_history(const tag_history::TagHistoryNews& news);
   void merge_policies();
   std::string metrics_text();
   std::chrono::year_month_day today() const;
@@ -109,7 +109,7 @@ class Service {
   std::unique_ptr<policies::PolicyWatch> watch_;
   std::unique_ptr<Cluster> cluster_;
   std::unique_ptr<admission::NamespaceLookups> namespace_lookups_;  ///< with cluster_
-  std::unique_ptr<registry::Sightings> sighting_file_;              ///< outside a cluster
+  std::unique_ptr<tag_history::TagHistory> tag_history_;           ///< outside a cluster
   std::unique_ptr<registry::RegistryService> registries_;           ///< nullptr: none is asked
   std::unique_ptr<admission::ImageLookups> image_lookups_;          ///< with registries_
   std::unique_ptr<http::Server> server_;

@@ -1,30 +1,32 @@
-// The step of the service that asks registries: the memory of tags, the files of registries and
+// The step of the service that asks registries: the tag history, the files of registries and
 // credentials, the threads that ask while requests wait.
 #include <utility>
 
 #include "webhook/http_client/proxy.h"
 #include "webhook/serve/service.h"
-#include "webhook/tag_history/sighting_file.h"
+#include "webhook/tag_history/file_store.h"
+#include "webhook/tag_history/tag_history.h"
 
 namespace belay::webhook::serve {
 
 std::expected<void, std::string> Service::start_registries() {
   const RegistryConfig& config = config_.registry;
-  registry::Sightings* sightings = cluster_ ? cluster_->sightings() : nullptr;
-  if (!config.sightings_file.empty()) {
-    auto opened = tag_history::SightingFile::open(
-        config.sightings_file, {},
-        [this](const registry::SightingsNews& news) { report_sightings(news); });
+  registry::TagRecords* tag_history = cluster_ ? cluster_->tag_history() : nullptr;
+  if (!config.tag_history_file.empty()) {
+    auto opened = tag_history::TagHistory::open(
+        std::make_shared<tag_history::FileStore>(config.tag_history_file),
+        tag_history::options_for_file(),
+        [this](const tag_history::TagHistoryNews& news) { report_tag_history(news); });
     if (!opened) return std::unexpected(std::move(opened.error()));
-    sighting_file_ = std::move(*opened);
-    sightings = sighting_file_.get();
+    tag_history_ = std::move(*opened);
+    tag_history = tag_history_.get();
   }
   if (config.registries_file.empty()) return {};
   registry::RegistryServiceOptions options{
       .registries_file = config.registries_file,
       .docker_config_files = config.docker_config_files,
       .pull_secrets = config.pull_secrets && cluster_ ? &cluster_->api() : nullptr,
-      .sightings = sightings,
+      .tag_history = tag_history,
       .client = config_.limits.registries,
       .resolver = config_.limits.digests};
   options.client.proxies = http_client::proxies_of_environment();
@@ -42,7 +44,7 @@ void Service::stop_registries() {
   if (registries_) registries_->stop();
   image_lookups_.reset();
   registries_.reset();
-  sighting_file_.reset();
+  tag_history_.reset();
 }
 
 void Service::report_registries(const registry::RegistryReload& reload) {
@@ -55,7 +57,7 @@ void Service::report_registries(const registry::RegistryReload& reload) {
               {{"registries", static_cast<std::int64_t>(reload.registries)}});
 }
 
-void Service::report_sightings(const registry::SightingsNews& news) {
+void Service::report_tag_history(const tag_history::TagHistoryNews& news) {
   log_->write(news.good ? LogLevel::kInfo : LogLevel::kWarning, "tag history",
               {{"place", news.place}, {"news", news.what}});
 }

@@ -1,4 +1,4 @@
-// Facts about images as the webhook learns them: credentials, pull secrets and the memory of tags
+// Facts about images as the webhook learns them: credentials, pull secrets and the tag history
 // around the resolver.
 #include "webhook/registry/image_facts.h"
 
@@ -77,7 +77,7 @@ class PrivateRegistry final : public RegistryReader {
   std::mutex mutex_;
 };
 
-class Memory final : public Sightings {
+class Memory final : public TagRecords {
  public:
   std::expected<std::optional<policy::TagRecord>, std::string> first(
       std::string_view repository, std::string_view tag) const override {
@@ -87,9 +87,9 @@ class Memory final : public Sightings {
     return found->second;
   }
   void saw(std::string_view repository, std::string_view tag,
-           const policy::TagRecord& sighting) override {
+           const policy::TagRecord& record) override {
     const std::lock_guard lock(mutex);
-    seen.emplace(std::string(repository) + ":" + std::string(tag), sighting);
+    seen.emplace(std::string(repository) + ":" + std::string(tag), record);
   }
   std::size_t size() {
     const std::lock_guard lock(mutex);
@@ -296,14 +296,14 @@ TEST_CASE(
   auto source = setup.source();
   source.admitted(kShop, policy::parse_image_reference("nginx:1.27").value(), kDigest);
   REQUIRE(setup.memory.seen.contains("docker.io/library/nginx:1.27"));
-  const auto& sighting = setup.memory.seen["docker.io/library/nginx:1.27"];
-  CHECK(sighting.digest == kDigest);
-  CHECK(std::chrono::system_clock::now() - sighting.time < 60s);
+  const auto& record = setup.memory.seen["docker.io/library/nginx:1.27"];
+  CHECK(record.digest == kDigest);
+  CHECK(std::chrono::system_clock::now() - record.time < 60s);
   source.admitted(kShop, policy::parse_image_reference("nginx").value(), kDigest);
   source.admitted(kShop, policy::parse_image_reference("nginx:1.28").value(), "");
   CHECK(setup.memory.size() == 1);
 
-  setup.memory.problem = "the memory of tags was not read yet";
+  setup.memory.problem = "the tag history was not read yet";
   CHECK(ask(source, kImage, kNeedAll).problem == setup.memory.problem);
   ImageFactSource forgetful(setup.resolver, {}, nullptr, nullptr, &setup.registries);
   const auto facts = ask(forgetful, kImage, kNeedAll);
@@ -357,9 +357,9 @@ TEST_CASE("labels that can't be read keep nobody from seeing that a tag moved, o
   CHECK(facts.digest == kDigest);
   CHECK(facts.record_known);
 
-  setup.memory.problem = "the memory of tags was not read yet";
+  setup.memory.problem = "the tag history was not read yet";
   facts = ask(source, kImage, kNeedAll);
-  CHECK(facts.problem == "registry.corp has none; the memory of tags was not read yet");
+  CHECK(facts.problem == "registry.corp has none; the tag history was not read yet");
   CHECK_FALSE(facts.record_known);
 }
 

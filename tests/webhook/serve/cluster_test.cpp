@@ -28,7 +28,7 @@ TEST_CASE("every watch tells how it fares, that of the certificate's Secret too"
   ClusterOptions options;
   options.kubeconfig = folder.write("config", kKubeconfig);
   options.tls_secret = "belay-tls";
-  options.sightings = true;
+  options.tag_history = true;
 
   std::mutex mutex;
   std::set<kube::WatchName> told;  // guarded by mutex

@@ -166,19 +166,19 @@ TEST_CASE("flags about registries hang together") {
   ServerFlags flags;
   flags.registries = "registries.yaml";
   flags.docker_configs = {"a.json", "b.json"};
-  flags.sightings = "tags.txt";
+  flags.tag_history = "tags.txt";
   const auto alone = read_config(flags, false);
   REQUIRE(alone);
   CHECK(alone->registry.registries_file == "registries.yaml");
   CHECK(alone->registry.docker_config_files == flags.docker_configs);
-  CHECK(alone->registry.sightings_file == "tags.txt");
-  flags.sightings = "";
+  CHECK(alone->registry.tag_history_file == "tags.txt");
+  flags.tag_history = "";
   flags.cluster = true;
   flags.pull_secrets = true;
   const auto in_cluster = read_config(flags, false);
   REQUIRE(in_cluster);
   CHECK(in_cluster->registry.pull_secrets);
-  CHECK(in_cluster->cluster->sightings);
+  CHECK(in_cluster->cluster->tag_history);
   flags.registries = "";
   const auto without = read_config(flags, false);
   REQUIRE_FALSE(without);
@@ -194,9 +194,9 @@ TEST_CASE("flags about registries hang together") {
         std::vector<std::string>{"--pull-secrets needs --cluster or --kubeconfig"});
   flags.pull_secrets = false;
   flags.cluster = true;
-  flags.sightings = "tags.txt";
+  flags.tag_history = "tags.txt";
   CHECK(read_config(flags, false).error() ==
         std::vector<std::string>{
             "--tag-history: not with --cluster, which stores the tag history in ConfigMaps"});
-  CHECK_FALSE(read_config(with(&ServerFlags::cluster, true), false)->cluster->sightings);
+  CHECK_FALSE(read_config(with(&ServerFlags::cluster, true), false)->cluster->tag_history);
 }

@@ -1,4 +1,4 @@
-#include "webhook/command/tag_memory.h"
+#include "webhook/command/tag_history_place.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -10,29 +10,29 @@
 #include "build_info.h"
 #include "webhook/kube/api_client.h"
 #include "webhook/kube/connection.h"
-#include "webhook/tag_history/sighting_file.h"
-#include "webhook/tag_history/sighting_shards.h"
+#include "webhook/tag_history/config_map_shards.h"
+#include "webhook/tag_history/history_file.h"
 
 namespace belay::webhook::command {
 namespace {
 
 using kube::Connection;
-using tag_history::SightingMap;
+using tag_history::RecordMap;
 using Wanted = std::function<bool(std::string_view key)>;
 
 constexpr std::chrono::seconds kDeadline{30};
 constexpr std::string_view kNamespace = "belay-system";
 
 /// Where the cluster is, with belay's namespace in place of the connection's.
-std::expected<Connection, std::string> connection_of(const TagMemoryOptions& options) {
+std::expected<Connection, std::string> connection_of(const TagHistoryPlace& place) {
   bool in_pod = false;
-  auto found = kube::usual_connection(options.kubeconfig, &in_pod);
+  auto found = kube::usual_connection(place.kubeconfig, &in_pod);
   if (!found) {
-    if (options.kubeconfig.empty()) found.error() += ", or --tag-history FILE for a file";
+    if (place.kubeconfig.empty()) found.error() += ", or --tag-history FILE for a file";
     return found;
   }
-  if (!options.namespace_name.empty()) {
-    found->namespace_name = options.namespace_name;
+  if (!place.namespace_name.empty()) {
+    found->namespace_name = place.namespace_name;
   } else if (!in_pod || found->namespace_name.empty()) {
     found->namespace_name = kNamespace;
   }
@@ -40,9 +40,9 @@ std::expected<Connection, std::string> connection_of(const TagMemoryOptions& opt
 }
 
 /// Takes what is wanted out of `entries` into `forgotten`. \return whether there was any
-bool take_out(SightingMap& entries, const Wanted& wanted, SightingMap& forgotten) {
+bool take_out(RecordMap& entries, const Wanted& wanted, RecordMap& forgotten) {
   const std::size_t before = entries.size();
-  std::erase_if(entries, [&](const SightingMap::value_type& entry) {
+  std::erase_if(entries, [&](const RecordMap::value_type& entry) {
     if (!wanted(entry.first)) return false;
     tag_history::keep_older(forgotten, entry.first, entry.second);
     return true;
@@ -50,13 +50,13 @@ bool take_out(SightingMap& entries, const Wanted& wanted, SightingMap& forgotten
   return entries.size() != before;
 }
 
-TagsForgotten forget_in_file(const std::string& path, const Wanted& wanted) {
-  TagsForgotten result;
+ForgottenTags forget_in_file(const std::string& path, const Wanted& wanted) {
+  ForgottenTags result;
   if (::access(path.c_str(), F_OK) != 0) {
     result.failure = fmt::format("{}: this file does not exist", path);
     return result;
   }
-  const auto changed = tag_history::change_sighting_file(path, [&](SightingMap& entries) {
+  const auto changed = tag_history::change_history_file(path, [&](RecordMap& entries) {
     result.forgotten.clear();
     return take_out(entries, wanted, result.forgotten);
   });
@@ -67,25 +67,25 @@ TagsForgotten forget_in_file(const std::string& path, const Wanted& wanted) {
   return result;
 }
 
-TagsForgotten forget_in_cluster(const TagMemoryOptions& options, const Wanted& wanted) {
-  TagsForgotten result;
-  auto connection = connection_of(options);
+ForgottenTags forget_in_cluster(const TagHistoryPlace& place, const Wanted& wanted) {
+  ForgottenTags result;
+  auto connection = connection_of(place);
   if (!connection) {
     result.failure = std::move(connection.error());
     return result;
   }
   const std::string namespace_name = connection->namespace_name;
   kube::ApiClient api(*std::move(connection), "belay/" BELAY_VERSION);
-  auto shards = tag_history::list_sighting_shards(api, namespace_name, kDeadline);
+  auto shards = tag_history::list_shards(api, namespace_name, kDeadline);
   if (!shards) {
     result.failure = shards.error().message;
     return result;
   }
-  for (tag_history::SightingShard& shard : *shards) {
-    SightingMap here;
-    const auto changed = tag_history::change_sighting_shard(
+  for (tag_history::Shard& shard : *shards) {
+    RecordMap here;
+    const auto changed = tag_history::change_shard(
         api, namespace_name, std::move(shard),
-        [&](SightingMap& entries) {
+        [&](RecordMap& entries) {
           here.clear();
           return take_out(entries, wanted, here);
         },
@@ -94,8 +94,8 @@ TagsForgotten forget_in_cluster(const TagMemoryOptions& options, const Wanted& w
       result.failure = changed.error().message;
       return result;
     }
-    for (const auto& [key, sighting] : here) {
-      tag_history::keep_older(result.forgotten, key, sighting);
+    for (const auto& [key, record] : here) {
+      tag_history::keep_older(result.forgotten, key, record);
     }
   }
   return result;
@@ -103,38 +103,38 @@ TagsForgotten forget_in_cluster(const TagMemoryOptions& options, const Wanted& w
 
 }  // namespace
 
-std::expected<TagMemory, std::string> read_tag_memory(const TagMemoryOptions& options) {
-  TagMemory memory;
-  const auto add = [&memory](const std::string& place, const std::vector<std::string>& problems) {
+std::expected<tag_history::ReadRecords, std::string> read_tag_history(
+    const TagHistoryPlace& place) {
+  tag_history::ReadRecords history;
+  const auto add = [&history](const std::string& where, const std::vector<std::string>& problems) {
     for (const std::string& problem : problems) {
-      memory.problems.push_back(fmt::format("{}: {}", place, problem));
+      history.problems.push_back(fmt::format("{}: {}", where, problem));
     }
   };
-  if (!options.file.empty()) {
-    auto read = tag_history::read_sighting_file(options.file);
+  if (!place.file.empty()) {
+    auto read = tag_history::read_history_file(place.file);
     if (!read) return std::unexpected(std::move(read.error()));
-    add(options.file, read->problems);
-    memory.entries = std::move(read->entries);
-    return memory;
+    add(place.file, read->problems);
+    history.entries = std::move(read->entries);
+    return history;
   }
-  auto connection = connection_of(options);
+  auto connection = connection_of(place);
   if (!connection) return std::unexpected(std::move(connection.error()));
   const std::string namespace_name = connection->namespace_name;
   kube::ApiClient api(*std::move(connection), "belay/" BELAY_VERSION);
-  const auto shards = tag_history::list_sighting_shards(api, namespace_name, kDeadline);
+  const auto shards = tag_history::list_shards(api, namespace_name, kDeadline);
   if (!shards) return std::unexpected(shards.error().message);
-  for (const tag_history::SightingShard& shard : *shards) {
+  for (const tag_history::Shard& shard : *shards) {
     add(fmt::format("ConfigMap {}/{}", namespace_name, shard.name), shard.problems);
-    for (const auto& [key, sighting] : shard.entries) {
-      tag_history::keep_older(memory.entries, key, sighting);
+    for (const auto& [key, record] : shard.entries) {
+      tag_history::keep_older(history.entries, key, record);
     }
   }
-  return memory;
+  return history;
 }
 
-TagsForgotten forget_tags(const TagMemoryOptions& options, const Wanted& wanted) {
-  return options.file.empty() ? forget_in_cluster(options, wanted)
-                              : forget_in_file(options.file, wanted);
+ForgottenTags forget_tags(const TagHistoryPlace& place, const Wanted& wanted) {
+  return place.file.empty() ? forget_in_cluster(place, wanted) : forget_in_file(place.file, wanted);
 }
 
 }  // namespace belay::webhook::command

@@ -1,6 +1,6 @@
-// The memory of tags in a file: kept over a restart, whole after a crash, and shared with whoever
+// The tag history in a file: kept over a restart, whole after a crash, and shared with whoever
 // else writes it.
-#include "webhook/tag_history/sighting_file.h"
+#include "webhook/tag_history/file_store.h"
 
 #include <doctest/doctest.h>
 #include <sys/stat.h>
@@ -37,21 +37,23 @@ policy::TagRecord at(int second, const std::string& digest = kOld) {
 /// A directory with the file's path in it, and what was reported.
 struct Fixture {
   Fixture() {
-    options.look = 5ms;
+    store.look = 5ms;
     options.batch = 1ms;
+    options.backoff_min = 1ms;
     options.backoff_max = 20ms;
   }
 
-  std::unique_ptr<SightingFile> open() {
-    auto opened = SightingFile::open(path, options, [this](const registry::SightingsNews& told) {
-      const std::lock_guard lock(mutex);
-      news.emplace_back(told.what);
-    });
+  std::unique_ptr<TagHistory> open() {
+    auto opened = TagHistory::open(std::make_shared<FileStore>(path, store), options,
+                                   [this](const TagHistoryNews& told) {
+                                     const std::lock_guard lock(mutex);
+                                     news.emplace_back(told.what);
+                                   });
     REQUIRE_MESSAGE(opened.has_value(), opened.error());
     return *std::move(opened);
   }
   std::string text() const { return folder.text("tags"); }
-  SightingMap on_disk() const { return read_sightings(text()).entries; }
+  RecordMap on_disk() const { return read_records(text()).entries; }
   bool heard(std::string_view part) {
     const std::lock_guard lock(mutex);
     return std::ranges::any_of(
@@ -60,7 +62,8 @@ struct Fixture {
 
   tests::Folder folder;
   std::string path = folder.path("tags");
-  SightingFileOptions options;
+  FileStoreOptions store;
+  TagHistoryOptions options = options_for_file();
   std::mutex mutex;
   std::vector<std::string> news;
 };
@@ -117,8 +120,8 @@ TEST_CASE("a tag that another program removes is forgotten and not written back"
   memory->saw(kRepository, "1.27", at(1));
   memory->saw(kRepository, "1.28", at(1));
   REQUIRE(soon([&] { return f.on_disk().size() == 2; }));
-  const auto cleared = change_sighting_file(
-      f.path, [](SightingMap& entries) { return entries.erase(kRepository + ":1.27") > 0; });
+  const auto cleared = change_history_file(
+      f.path, [](RecordMap& entries) { return entries.erase(kRepository + ":1.27") > 0; });
   REQUIRE(cleared.has_value());
   CHECK(soon([&] { return memory->first(kRepository, "1.27") == std::nullopt; }));
   memory->saw(kRepository, "1.29", at(5));
@@ -140,7 +143,7 @@ TEST_CASE("whoever changes the file, it stays its owner's, for its owner alone")
   Fixture f;
   f.open()->saw(kRepository, "1.27", at(1));
   REQUIRE(::chown(f.path.c_str(), 65532, 65532) == 0);
-  REQUIRE(change_sighting_file(f.path, [](SightingMap& entries) {
+  REQUIRE(change_history_file(f.path, [](RecordMap& entries) {
             entries.clear();
             return true;
           }).has_value());
@@ -157,7 +160,7 @@ TEST_CASE("two processes that write at once lose none of each other's tags; the 
   {
     const auto one = f.open();
     const auto two = f.open();
-    const auto fill = [](SightingFile& memory, const std::string& prefix, int time) {
+    const auto fill = [](TagHistory& memory, const std::string& prefix, int time) {
       for (int i = 0; i < kEach; ++i) {
         memory.saw(kRepository, prefix + std::to_string(i), at(i));
         memory.saw(kRepository, "both" + std::to_string(i), at(time, time == 1 ? kOld : kNew));
@@ -166,7 +169,7 @@ TEST_CASE("two processes that write at once lose none of each other's tags; the 
     const std::jthread left([&] { fill(*one, "left", 2); });
     const std::jthread right([&] { fill(*two, "right", 1); });
   }
-  const SightingMap entries = f.on_disk();
+  const RecordMap entries = f.on_disk();
   CHECK(entries.size() == 3 * kEach);
   for (int i = 0; i < kEach; ++i) {
     CHECK(entries.at(kRepository + ":both" + std::to_string(i)) == at(1));
@@ -181,7 +184,7 @@ TEST_CASE("whoever reads the file while it is written finds it whole") {
   std::jthread reader([&] {
     while (!done) {
       const std::string text = f.text();
-      if (!read_sightings(text).problems.empty() || (!text.empty() && !text.ends_with('\n'))) {
+      if (!read_records(text).problems.empty() || (!text.empty() && !text.ends_with('\n'))) {
         ++broken;
       }
     }
@@ -199,12 +202,12 @@ TEST_CASE("whoever reads the file while it is written finds it whole") {
 
 TEST_CASE("a file that is full removes its oldest tags, and says so") {
   Fixture f;
-  f.options.max_entries = 40;
+  f.store.max_entries = 40;
   {
     const auto memory = f.open();
     for (int i = 0; i < 41; ++i) memory->saw(kRepository, std::to_string(i), at(i));
   }
-  const SightingMap entries = f.on_disk();
+  const RecordMap entries = f.on_disk();
   CHECK(entries.size() == 38);
   CHECK_FALSE(entries.contains(kRepository + ":0"));
   CHECK(entries.contains(kRepository + ":40"));
@@ -240,7 +243,7 @@ TEST_CASE("broken lines are reported and the rest is known") {
 TEST_CASE("a place where nothing can be kept is an error at the start") {
   for (const char* path : {"/", "/nonexistent/tags", "/dev/null/tags"}) {
     CAPTURE(path);
-    const auto opened = SightingFile::open(path, {}, {});
+    const auto opened = TagHistory::open(std::make_shared<FileStore>(path), options_for_file(), {});
     REQUIRE_FALSE(opened.has_value());
     CHECK(opened.error().starts_with("/"));
   }

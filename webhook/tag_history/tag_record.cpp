@@ -1,4 +1,4 @@
-#include "webhook/tag_history/sighting_text.h"
+#include "webhook/tag_history/tag_record.h"
 
 #include <fmt/format.h>
 
@@ -20,7 +20,7 @@ constexpr std::size_t kMaxProblems = 10;
 constexpr std::size_t kTimeBytes = std::string_view("2026-11-22T20:59:46Z").size();
 constexpr int kMaxYear = 9'999;
 
-std::size_t line_bytes(const SightingMap::value_type& entry) {
+std::size_t line_bytes(const RecordMap::value_type& entry) {
   return entry.first.size() + entry.second.digest.size() + kTimeBytes + 3;  // two blanks, the end
 }
 
@@ -33,7 +33,7 @@ std::string key_of(std::string_view key, std::string_view digest) {
       reference->canonical() != text) {
     return {};
   }
-  return sighting_key(reference->repository_key(), reference->tag);
+  return record_key(reference->repository_key(), reference->tag);
 }
 
 /// The first word of `rest`, which is taken off it together with the blanks around.
@@ -46,8 +46,8 @@ std::string_view next_word(std::string_view& rest) {
 }
 
 /// \return what is wrong with the line, as a clause
-std::expected<SightingMap::value_type, std::string_view> read_line(std::string_view line) {
-  if (line.size() > kMaxSightingLine) return std::unexpected("is too long");
+std::expected<RecordMap::value_type, std::string_view> read_line(std::string_view line) {
+  if (line.size() > kMaxRecordLine) return std::unexpected("is too long");
   const std::string_view key = next_word(line);
   const std::string_view digest = next_word(line);
   const std::string_view time = next_word(line);
@@ -60,14 +60,14 @@ std::expected<SightingMap::value_type, std::string_view> read_line(std::string_v
         "does not begin with a tag in full (docker.io/library/nginx:1.27) and a digest "
         "(sha256:…)");
   }
-  const auto when = read_sighting_time(time);
+  const auto when = read_record_time(time);
   if (!when) return std::unexpected("does not end with a time such as 2026-11-22T20:59:46Z");
-  return SightingMap::value_type{remembered_as, {std::string(digest), *when}};
+  return RecordMap::value_type{remembered_as, {std::string(digest), *when}};
 }
 
 }  // namespace
 
-std::string sighting_key(std::string_view repository, std::string_view tag) {
+std::string record_key(std::string_view repository, std::string_view tag) {
   return fmt::format("{}:{}", repository, tag);
 }
 
@@ -78,20 +78,20 @@ std::string_view tag_of(std::string_view key) {
   return colon == std::string_view::npos ? std::string_view() : key.substr(colon + 1);
 }
 
-bool can_be_written(std::string_view key, const policy::TagRecord& sighting) {
-  const std::chrono::year_month_day day(std::chrono::floor<std::chrono::days>(sighting.time));
+bool can_be_written(std::string_view key, const policy::TagRecord& record) {
+  const std::chrono::year_month_day day(std::chrono::floor<std::chrono::days>(record.time));
   return day.year() >= std::chrono::year(0) && day.year() <= std::chrono::year(kMaxYear) &&
-         key.size() + sighting.digest.size() + kTimeBytes + 2 <= kMaxSightingLine &&
-         key_of(key, sighting.digest) == key;
+         key.size() + record.digest.size() + kTimeBytes + 2 <= kMaxRecordLine &&
+         key_of(key, record.digest) == key;
 }
 
-std::optional<std::chrono::sys_seconds> read_sighting_time(std::string_view text) {
+std::optional<std::chrono::sys_seconds> read_record_time(std::string_view text) {
   const auto time = policy::parse_time(text);
   return time && policy::time_text(*time) == text ? time : std::nullopt;
 }
 
-ReadSightings read_sightings(std::string_view text) {
-  ReadSightings read;
+ReadRecords read_records(std::string_view text) {
+  ReadRecords read;
   std::size_t problems = 0;
   const auto report = [&](std::size_t line, std::string_view what) {
     if (++problems <= kMaxProblems) read.problems.push_back(fmt::format("line {} {}", line, what));
@@ -118,29 +118,29 @@ ReadSightings read_sightings(std::string_view text) {
   return read;
 }
 
-std::string write_sightings(const SightingMap& entries) {
+std::string write_records(const RecordMap& entries) {
   std::string text;
-  for (const auto& [key, sighting] : entries) {
-    if (!can_be_written(key, sighting)) continue;
+  for (const auto& [key, record] : entries) {
+    if (!can_be_written(key, record)) continue;
     if (text.empty()) text = kHeading;
-    text += fmt::format("{} {} {}\n", key, sighting.digest, policy::time_text(sighting.time));
+    text += fmt::format("{} {} {}\n", key, record.digest, policy::time_text(record.time));
   }
   return text;
 }
 
-bool keep_older(SightingMap& entries, const std::string& key, const policy::TagRecord& sighting) {
-  const auto [there, fresh] = entries.try_emplace(key, sighting);
+bool keep_older(RecordMap& entries, const std::string& key, const policy::TagRecord& record) {
+  const auto [there, fresh] = entries.try_emplace(key, record);
   if (fresh) return true;
-  if (there->second.time <= sighting.time) return false;
-  there->second = sighting;
+  if (there->second.time <= record.time) return false;
+  there->second = record;
   return true;
 }
 
-std::size_t forget_oldest(SightingMap& entries, std::size_t max_entries, std::size_t max_bytes) {
+std::size_t forget_oldest(RecordMap& entries, std::size_t max_entries, std::size_t max_bytes) {
   std::size_t bytes = kHeading.size();
   for (const auto& entry : entries) bytes += line_bytes(entry);
   if (entries.size() <= max_entries && bytes <= max_bytes) return 0;
-  std::vector<SightingMap::const_iterator> oldest;
+  std::vector<RecordMap::const_iterator> oldest;
   oldest.reserve(entries.size());
   for (auto entry = entries.cbegin(); entry != entries.cend(); ++entry) oldest.push_back(entry);
   std::ranges::stable_sort(oldest, {}, [](const auto& entry) { return entry->second.time; });

@@ -1,6 +1,6 @@
-// The memory of tags in ConfigMaps: what replicas learn of each other, and that nothing which was
+// The tag history in ConfigMaps: what replicas learn of each other, and that nothing which was
 // removed comes back, nothing which was seen is lost.
-#include "webhook/tag_history/sighting_maps.h"
+#include "webhook/tag_history/config_map_store.h"
 
 #include <doctest/doctest.h>
 
@@ -28,7 +28,7 @@ const std::string kOld = "sha256:" + std::string(64, 'a');
 const std::string kNew = "sha256:" + std::string(64, 'b');
 
 std::string path_of(std::string_view repository) {
-  return kAll + "/" + sighting_shard_name(sighting_shard_of(repository));
+  return kAll + "/" + shard_name(shard_of(repository));
 }
 const std::string kPath = path_of(kRepository);
 
@@ -38,10 +38,10 @@ policy::TagRecord at(int second, const std::string& digest = kOld) {
 }
 
 /// What a ConfigMap in the API server in memory says.
-SightingMap written(const kube::FakeApi& api, const std::string& path = kPath) {
+RecordMap written(const kube::FakeApi& api, const std::string& path = kPath) {
   const auto object = api.at(path);
   if (object.is_null()) return {};
-  return read_sightings(object["data"]["tags"].get<std::string>()).entries;
+  return read_records(object["data"]["tags"].get<std::string>()).entries;
 }
 
 kube::Object object_at(const kube::FakeApi& api, const std::string& path = kPath) {
@@ -52,28 +52,30 @@ kube::Object object_at(const kube::FakeApi& api, const std::string& path = kPath
 
 /// A replica; its watch is the test.
 struct Replica {
-  explicit Replica(kube::FakeApi& shared, SightingMapsOptions options = {}) : api(shared) {
-    options.own_namespace = "belay-system";
+  explicit Replica(kube::FakeApi& shared, TagHistoryOptions options = {},
+                   ConfigMapStoreOptions maps = {})
+      : api(shared) {
+    maps.own_namespace = "belay-system";
     if (options.batch == 1s) options.batch = 1ms;
     options.backoff_min = 2ms;
     options.backoff_max = 10ms;
-    maps =
-        std::make_unique<SightingMaps>(api, options, [this](const registry::SightingsNews& told) {
-          const std::lock_guard lock(mutex);
-          news.push_back(std::string(told.place) + ": " + std::string(told.what));
-        });
+    store = std::make_shared<ConfigMapStore>(api, maps);
+    history = *TagHistory::open(store, options, [this](const TagHistoryNews& told) {
+      const std::lock_guard lock(mutex);
+      news.push_back(std::string(told.place) + ": " + std::string(told.what));
+    });
   }
   void list() {
     std::vector<kube::Object> objects;
     for (const auto& object : api.below(kAll)) objects.push_back(*kube::read_object(object.dump()));
-    maps->replaced(std::move(objects));
+    store->replaced(std::move(objects));
   }
   auto first(const std::string& tag = "1.27", const std::string& repository = kRepository) const {
-    return maps->first(repository, tag);
+    return history->first(repository, tag);
   }
-  void saw(const std::string& tag, const policy::TagRecord& sighting,
+  void saw(const std::string& tag, const policy::TagRecord& record,
            const std::string& repository = kRepository) const {
-    maps->saw(repository, tag, sighting);
+    history->saw(repository, tag, record);
   }
   bool heard(std::string_view part) {
     const std::lock_guard lock(mutex);
@@ -84,17 +86,18 @@ struct Replica {
   kube::FakeApi& api;
   std::mutex mutex;
   std::vector<std::string> news;
-  std::unique_ptr<SightingMaps> maps;
+  std::shared_ptr<ConfigMapStore> store;
+  std::unique_ptr<TagHistory> history;
 };
 
-void put(kube::FakeApi& api, const SightingMap& entries, const std::string& path = kPath) {
+void put(kube::FakeApi& api, const RecordMap& entries, const std::string& path = kPath) {
   api.put(path, {{"apiVersion", "v1"},
                  {"kind", "ConfigMap"},
                  {"metadata",
                   {{"name", path.substr(kAll.size() + 1)},
                    {"namespace", "belay-system"},
                    {"labels", {{"belay.dev/tag-history", "true"}}}}},
-                 {"data", {{"tags", write_sightings(entries)}}}});
+                 {"data", {{"tags", write_records(entries)}}}});
 }
 
 TEST_CASE("nothing can be said before the first list, and all of it after") {
@@ -125,7 +128,7 @@ TEST_CASE("what a replica saw is written for people to read, and other replicas 
   CHECK(object["metadata"]["labels"]["belay.dev/tag-history"] == "true");
   CHECK(object["data"]["tags"].get<std::string>().ends_with("\n" + kTag + " " + kOld +
                                                             " 2026-11-22T00:00:01Z\n"));
-  two.maps->changed(object_at(api));
+  two.store->changed(object_at(api));
   CHECK(two.first() == at(1));
   two.saw("1.27", at(5, kNew));
   CHECK(two.first() == at(1));
@@ -163,8 +166,8 @@ TEST_CASE("replicas that write at once lose nothing, and of two records the olde
     const std::jthread left([&] { fill(one, "left", 2); });
     const std::jthread right([&] { fill(two, "right", 1); });
   }
-  one.maps->stop();
-  two.maps->stop();
+  one.history->stop();
+  two.history->stop();
   const auto entries = written(api);
   CHECK(entries.size() == 3 * kEach);
   for (int i = 0; i < kEach; ++i) {
@@ -180,10 +183,10 @@ TEST_CASE("an older record of another replica wins over one that waits, and a ne
   replica.saw("1.27", at(5, kNew));
   replica.saw("1.28", at(5, kNew));
   put(api, {{kTag, at(1)}, {kRepository + ":1.28", at(9)}});
-  replica.maps->changed(object_at(api));
+  replica.store->changed(object_at(api));
   CHECK(replica.first("1.27") == at(1));
   CHECK(replica.first("1.28") == at(5, kNew));
-  replica.maps->stop();
+  replica.history->stop();
 }
 
 TEST_CASE("what is removed is dropped by all replicas and written back by none") {
@@ -195,16 +198,16 @@ TEST_CASE("what is removed is dropped by all replicas and written back by none")
   one.saw("1.27", at(1));
   one.saw("1.28", at(1));
   REQUIRE(soon([&] { return written(api).size() == 2; }));
-  two.maps->changed(object_at(api));
-  one.maps->changed(object_at(api));
+  two.store->changed(object_at(api));
+  one.store->changed(object_at(api));
 
-  const auto cleared = change_sighting_shard(
-      api, "belay-system", read_sighting_shard(object_at(api)),
-      [](SightingMap& entries) { return entries.erase(kTag) > 0; }, 1s);
+  const auto cleared = change_shard(
+      api, "belay-system", read_shard(object_at(api)),
+      [](RecordMap& entries) { return entries.erase(kTag) > 0; }, 1s);
   REQUIRE(cleared.has_value());
   CHECK(cleared->entries.size() == 1);
-  one.maps->changed(object_at(api));
-  two.maps->changed(object_at(api));
+  one.store->changed(object_at(api));
+  two.store->changed(object_at(api));
   CHECK(one.first() == std::nullopt);
   CHECK(two.first() == std::nullopt);
   CHECK(two.first("1.28") == at(1));
@@ -220,7 +223,7 @@ TEST_CASE("what is removed is dropped by all replicas and written back by none")
   // with the ConfigMap goes all of it, and a new one holds only what is new
   const kube::Object gone = object_at(api);
   api.remove(kPath);
-  one.maps->deleted(gone);
+  one.store->deleted(gone);
   CHECK(one.first("1.28") == std::nullopt);
   two.saw("3.0", at(9));
   REQUIRE(soon([&] { return written(api).size() == 1; }));
@@ -240,9 +243,9 @@ TEST_CASE("a write whose answer was lost does not bring back what was removed si
   };
   replica.saw("1.27", at(1));
   REQUIRE(soon([&] { return written(api).contains(kTag); }));
-  replica.maps->changed(object_at(api));
+  replica.store->changed(object_at(api));
   put(api, {});
-  replica.maps->changed(object_at(api));
+  replica.store->changed(object_at(api));
   CHECK(replica.first() == std::nullopt);
   lose = false;
   replica.saw("1.28", at(2));
@@ -256,14 +259,14 @@ TEST_CASE("an event that is older than what was written changes nothing") {
   replica.list();
   put(api, {});
   const kube::Object before = object_at(api);
-  replica.maps->changed(before);
+  replica.store->changed(before);
   replica.saw("1.27", at(1));
   REQUIRE(soon([&] { return written(api).size() == 1; }));
   replica.saw("1.28", at(1));
   REQUIRE(soon([&] { return written(api).size() == 2; }));
-  replica.maps->changed(before);
+  replica.store->changed(before);
   CHECK(replica.first() == at(1));
-  replica.maps->deleted(before);
+  replica.store->deleted(before);
   CHECK(replica.first() == at(1));
 }
 
@@ -287,13 +290,14 @@ TEST_CASE("while the API server is away nothing is lost, and it is reported once
   away = false;
   REQUIRE(soon([&] {
     std::size_t count = 0;
-    for (std::size_t i = 0; i < kSightingShards; ++i) {
-      count += written(api, kAll + "/" + sighting_shard_name(i)).size();
+    for (std::size_t i = 0; i < kShards; ++i) {
+      count += written(api, kAll + "/" + shard_name(i)).size();
     }
     return count == 300;
   }));
-  CHECK(api.below(kAll).size() == kSightingShards);
-  CHECK(soon([&] { return replica.heard("namespace belay-system: tags are written again"); }));
+  CHECK(api.below(kAll).size() == kShards);
+  CHECK(
+      soon([&] { return replica.heard("namespace belay-system: can be read and written again"); }));
   const std::lock_guard lock(replica.mutex);
   CHECK(replica.news.size() == 2);
 }
@@ -320,7 +324,7 @@ TEST_CASE("one ConfigMap that can't be written does not hold up the others") {
 TEST_CASE("more records than may wait are not recorded, and it is reported") {
   kube::FakeApi api;
   api.before = [](const kube::FakeApi::Call&) { return kube::FakeApi::error(Kind::kServer, 503); };
-  Replica replica(api, {.own_namespace = "", .max_waiting = 5});
+  Replica replica(api, {.max_waiting = 5});
   replica.list();
   for (int i = 0; i < 8; ++i) replica.saw(std::to_string(i), at(i));
   CHECK(replica.first("4") == at(4));
@@ -330,11 +334,11 @@ TEST_CASE("more records than may wait are not recorded, and it is reported") {
 
 TEST_CASE("a ConfigMap that is full removes its oldest tags, and it is reported") {
   kube::FakeApi api;
-  Replica replica(api, {.own_namespace = "", .max_shard_bytes = 5'000, .batch = 50ms});
+  Replica replica(api, {.batch = 50ms}, {.own_namespace = "", .max_shard_bytes = 5'000});
   replica.list();
   for (int i = 0; i < 60; ++i) replica.saw(std::to_string(i), at(i));
   REQUIRE(soon([&] { return !written(api).empty(); }));
-  replica.maps->stop();
+  replica.history->stop();
   CHECK(api.at(kPath)["data"]["tags"].get<std::string>().size() <= 5'000);
   CHECK(written(api).contains(kRepository + ":59"));
   CHECK_FALSE(written(api).contains(kRepository + ":0"));
@@ -349,11 +353,11 @@ TEST_CASE("a list after 410 Gone is the truth, even one of a restored backup") {
   replica.list();
   kube::Object restored = object_at(api);
   restored.resource_version = "7";
-  restored.data["tags"] = write_sightings({{kRepository + ":1.20", at(0)}});
-  replica.maps->replaced({restored});
+  restored.data["tags"] = write_records({{kRepository + ":1.20", at(0)}});
+  replica.store->replaced({restored});
   CHECK(replica.first() == std::nullopt);
   CHECK(replica.first("1.20") == at(0));
-  replica.maps->replaced({});
+  replica.store->replaced({});
   CHECK(replica.first("1.20") == std::nullopt);
 }
 
@@ -365,8 +369,8 @@ TEST_CASE("broken lines are reported once, a ConfigMap of another name is skippe
   broken.data["tags"] += "nonsense\n";
   kube::Object other = broken;
   other.name = "belay-tag-history-old";
-  replica.maps->replaced({broken, other});
-  replica.maps->changed(broken);
+  replica.store->replaced({broken, other});
+  replica.store->changed(broken);
   CHECK(replica.first() == at(1));
   const std::lock_guard lock(replica.mutex);
   REQUIRE(replica.news.size() == 2);
@@ -377,7 +381,7 @@ TEST_CASE("broken lines are reported once, a ConfigMap of another name is skippe
 
 TEST_CASE("many records are written together, and what waits is written when belay ends") {
   kube::FakeApi api;
-  Replica replica(api, {.own_namespace = "", .batch = 60s, .batch_size = 100});
+  Replica replica(api, {.batch = 60s, .batch_size = 100});
   replica.list();
   for (int i = 0; i < 99; ++i) replica.saw(std::to_string(i), at(i));
   CHECK(api.calls().empty());
@@ -385,21 +389,21 @@ TEST_CASE("many records are written together, and what waits is written when bel
   CHECK(soon([&] { return written(api).size() == 100; }));
   CHECK(api.calls().size() == 1);
   replica.saw("last", at(100));
-  replica.maps->stop();
+  replica.history->stop();
   CHECK(written(api).size() == 101);
 }
 
 TEST_CASE("what belay tag-history asks for carries the label that replicas write") {
   kube::FakeApi api;
-  (void)list_sighting_shards(api, "belay-system", 1s);
+  (void)list_shards(api, "belay-system", 1s);
   REQUIRE(!api.calls().empty());
   CHECK(api.calls().back().query.find("labelSelector=belay.dev/tag-history%3Dtrue&") == 0);
 }
 
 TEST_CASE("a repository belongs to one of sixteen ConfigMaps, for good") {
   // printf %s docker.io/library/nginx | sha256sum
-  CHECK(sighting_shard_name(sighting_shard_of("docker.io/library/nginx")) == "belay-tag-history-7");
-  CHECK(sighting_shard_name(15) == "belay-tag-history-f");
+  CHECK(shard_name(shard_of("docker.io/library/nginx")) == "belay-tag-history-7");
+  CHECK(shard_name(15) == "belay-tag-history-f");
 }
 
 }  // namespace

@@ -15,17 +15,17 @@
 #include "policy/text/time_text.h"
 #include "policy/text_form.h"
 #include "webhook/command/command.h"
-#include "webhook/command/tag_memory.h"
+#include "webhook/command/tag_history_place.h"
 
 namespace belay::webhook::command {
 namespace {
 
-using tag_history::SightingMap;
+using tag_history::RecordMap;
 
 constexpr std::size_t kShortDigits = 12;
 
-struct TagsOptions {
-  TagMemoryOptions memory;
+struct TagHistoryOptions {
+  TagHistoryPlace place;
   std::vector<std::string> references;  ///< what is asked for, as it was typed
   std::vector<std::string> all_of;      ///< clear: whole repositories
   std::string output = "text";
@@ -42,7 +42,7 @@ struct Pick {
            (tag.empty() || tag_history::tag_of(key) == tag);
   }
   std::string text() const {
-    return tag.empty() ? repository : tag_history::sighting_key(repository, tag);
+    return tag.empty() ? repository : tag_history::record_key(repository, tag);
   }
 };
 
@@ -76,16 +76,16 @@ int usage_problem(Streams& streams, std::string_view command, std::string_view t
 }
 
 /// \return what is wrong with options that are each right
-std::string conflict(const TagMemoryOptions& options) {
-  if (options.file.empty()) return {};
-  if (!options.kubeconfig.empty()) return "give --tag-history or --kubeconfig, not both";
-  if (!options.namespace_name.empty()) return "give --tag-history or --namespace, not both";
+std::string conflict(const TagHistoryPlace& place) {
+  if (place.file.empty()) return {};
+  if (!place.kubeconfig.empty()) return "give --tag-history or --kubeconfig, not both";
+  if (!place.namespace_name.empty()) return "give --tag-history or --namespace, not both";
   return {};
 }
 
 // The list. -------------------------------------------------------------------------------------
 
-void print_text(const SightingMap& entries, bool short_digests, std::ostream& out) {
+void print_text(const RecordMap& entries, bool short_digests, std::ostream& out) {
   constexpr std::string_view kTag = "TAG";
   constexpr std::string_view kDigest = "DIGEST";
   const auto shown = [short_digests](const std::string& digest) {
@@ -93,36 +93,36 @@ void print_text(const SightingMap& entries, bool short_digests, std::ostream& ou
   };
   std::size_t tag_width = kTag.size();
   std::size_t digest_width = kDigest.size();
-  for (const auto& [key, sighting] : entries) {
+  for (const auto& [key, record] : entries) {
     tag_width = std::max(tag_width, key.size());
-    digest_width = std::max(digest_width, shown(sighting.digest).size());
+    digest_width = std::max(digest_width, shown(record.digest).size());
   }
   const auto row = [&](std::string_view tag, std::string_view digest, std::string_view time) {
     out << fmt::format("{:<{}}  {:<{}}  {}\n", tag, tag_width, digest, digest_width, time);
   };
   row(kTag, kDigest, "FIRST SEEN");
-  for (const auto& [key, sighting] : entries) {
-    row(key, shown(sighting.digest), policy::time_text(sighting.time));
+  for (const auto& [key, record] : entries) {
+    row(key, shown(record.digest), policy::time_text(record.time));
   }
 }
 
 /// An array with one object a line.
-void print_json(const SightingMap& entries, std::ostream& out) {
+void print_json(const RecordMap& entries, std::ostream& out) {
   std::string_view before = "[\n  ";
-  for (const auto& [key, sighting] : entries) {
+  for (const auto& [key, record] : entries) {
     nlohmann::ordered_json one;
     one["repository"] = tag_history::repository_of(key);
     one["tag"] = tag_history::tag_of(key);
-    one["digest"] = sighting.digest;
-    one["firstSeen"] = policy::time_text(sighting.time);
+    one["digest"] = record.digest;
+    one["firstSeen"] = policy::time_text(record.time);
     out << before << one.dump();
     before = ",\n  ";
   }
   out << (entries.empty() ? "[]\n" : "\n]\n");
 }
 
-int run_list(const TagsOptions& options, Streams& streams) {
-  if (const std::string wrong = conflict(options.memory); !wrong.empty()) {
+int run_list(const TagHistoryOptions& options, Streams& streams) {
+  if (const std::string wrong = conflict(options.place); !wrong.empty()) {
     return usage_problem(streams, "list", wrong);
   }
   std::vector<Pick> picks;
@@ -131,9 +131,9 @@ int run_list(const TagsOptions& options, Streams& streams) {
     if (!pick) return usage_problem(streams, "list", pick.error());
     picks.push_back(*std::move(pick));
   }
-  auto memory = read_tag_memory(options.memory);
-  if (!memory) return problem(streams, "list", memory.error());
-  SightingMap& entries = memory->entries;
+  auto history = read_tag_history(options.place);
+  if (!history) return problem(streams, "list", history.error());
+  RecordMap& entries = history->entries;
   if (!picks.empty()) {
     std::erase_if(entries, [&picks](const auto& entry) { return !taken(picks, entry.first); });
   }
@@ -149,14 +149,14 @@ int run_list(const TagsOptions& options, Streams& streams) {
   } else if (picks.empty()) {
     streams.err << "no tag is recorded\n";
   }
-  for (const std::string& line : memory->problems) problem(streams, "list", line);
-  return memory->problems.empty() ? kExitClean : kExitError;
+  for (const std::string& line : history->problems) problem(streams, "list", line);
+  return history->problems.empty() ? kExitClean : kExitError;
 }
 
 // Forgetting. -----------------------------------------------------------------------------------
 
-int run_clear(const TagsOptions& options, Streams& streams) {
-  if (const std::string wrong = conflict(options.memory); !wrong.empty()) {
+int run_clear(const TagHistoryOptions& options, Streams& streams) {
+  if (const std::string wrong = conflict(options.place); !wrong.empty()) {
     return usage_problem(streams, "clear", wrong);
   }
   std::vector<Pick> picks;
@@ -187,11 +187,11 @@ int run_clear(const TagsOptions& options, Streams& streams) {
     return usage_problem(streams, "clear",
                          "give a tag (REPOSITORY:TAG), or a repository with --all-of");
   }
-  const TagsForgotten done =
-      forget_tags(options.memory, [&picks](std::string_view key) { return taken(picks, key); });
-  for (const auto& [key, sighting] : done.forgotten) {
-    streams.out << fmt::format("removed {} {} (first seen {})\n", key, sighting.digest,
-                               policy::time_text(sighting.time));
+  const ForgottenTags done =
+      forget_tags(options.place, [&picks](std::string_view key) { return taken(picks, key); });
+  for (const auto& [key, record] : done.forgotten) {
+    streams.out << fmt::format("removed {} {} (first seen {})\n", key, record.digest,
+                               policy::time_text(record.time));
   }
   if (!done.failure.empty()) return problem(streams, "clear", done.failure);
   for (const Pick& pick : picks) {
@@ -203,17 +203,17 @@ int run_clear(const TagsOptions& options, Streams& streams) {
   return done.forgotten.empty() ? kExitFindings : kExitClean;
 }
 
-/// Where the memory is.
-void declare_memory(const CommandLine& line, TagMemoryOptions& options) {
-  line.option("--tag-history", options.file,
+/// Where the tag history is.
+void declare_place(const CommandLine& line, TagHistoryPlace& place) {
+  line.option("--tag-history", place.file,
               "The file of belay serve --tag-history; default: the history in a cluster")
       .type_name("FILE");
   line.option(
-          "--kubeconfig", options.kubeconfig,
+          "--kubeconfig", place.kubeconfig,
           "Kubeconfig of the cluster (its current context); default: $KUBECONFIG, else this pod's "
           "ServiceAccount, else ~/.kube/config")
       .type_name("FILE");
-  line.option("-n,--namespace", options.namespace_name,
+  line.option("-n,--namespace", place.namespace_name,
               "belay's namespace; default: in a pod its own, else belay-system")
       .type_name("NAME")
       .check([](const std::string& name) {
@@ -224,8 +224,8 @@ void declare_memory(const CommandLine& line, TagMemoryOptions& options) {
 
 }  // namespace
 
-Run define_tags(const CommandLine& line) {
-  auto options = std::make_shared<TagsOptions>();
+Run define_tag_history(const CommandLine& line) {
+  auto options = std::make_shared<TagHistoryOptions>();
   const CommandLine list =
       line.subcommand("list", "shows tags, their digests when first admitted, and the time");
   list.option("REFERENCE", options->references,
@@ -235,14 +235,14 @@ Run define_tags(const CommandLine& line) {
       .choices({"text", "json"})
       .show_default();
   list.flag("--short", options->short_digests, "Show only twelve digits of each digest");
-  declare_memory(list, options->memory);
+  declare_place(list, options->place);
   const CommandLine clear =
       line.subcommand("clear", "removes tags; their next admission counts as the first");
   clear.option("TAG", options->references, "Tags as REPOSITORY:TAG");
   clear.option("--all-of", options->all_of, "Remove every tag of this repository; repeatable")
       .type_name("REPOSITORY")
       .repeatable();
-  declare_memory(clear, options->memory);
+  declare_place(clear, options->place);
   line.require_subcommand();
   return [options, list](Streams& streams) {
     return list.given() ? run_list(*options, streams) : run_clear(*options, streams);

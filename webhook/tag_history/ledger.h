@@ -1,15 +1,16 @@
-// The memory of tags as one process has it: what is written down (by shard: one for a file, one a
+// The tag history as one process has it: what is written down (by shard: one for a file, one a
 // ConfigMap), and what it saw and has not written yet. Stands between first() and saw(), which
 // never wait, and the thread that reads and writes.
 //
 // What is written down is taken as it is read: an entry that somebody removed is forgotten, and
-// nothing brings it back but a new sighting. Thread-safe; locks are held for a look-up, never while
+// nothing brings it back but a new record. Thread-safe; locks are held for a look-up, never while
 // something is read, written or compared as a whole.
 #pragma once
 
 #include <atomic>
 #include <cstddef>
 #include <expected>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -17,24 +18,24 @@
 #include <string_view>
 #include <vector>
 
-#include "webhook/tag_history/sighting_text.h"
+#include "webhook/tag_history/tag_record.h"
 
 namespace belay::webhook::tag_history {
 
-class SightingLedger {
+class Ledger {
  public:
-  using Entries = std::shared_ptr<const SightingMap>;
-  using ShardOf = std::size_t (*)(std::string_view repository);  ///< below the number of shards
+  using Entries = std::shared_ptr<const RecordMap>;
+  using ShardOf = std::function<std::size_t(std::string_view repository)>;  ///< below `shards`
 
-  /// \param max_waiting  sightings that may wait to be written; further ones are not remembered
-  SightingLedger(std::size_t shards, ShardOf shard_of, std::size_t max_waiting);
+  /// \param max_waiting  records that may wait to be written; further ones are not remembered
+  Ledger(std::size_t shards, ShardOf shard_of, std::size_t max_waiting);
 
-  /// As Sightings::first(). What waits counts; of two sightings the older one.
+  /// As TagRecords::first(). What waits counts; of two records the older one.
   std::expected<std::optional<policy::TagRecord>, std::string> first(std::string_view repository,
                                                                      std::string_view tag) const;
-  /// \return whether there is something new for who writes: a sighting that waits, or one that
+  /// \return whether there is something new for who writes: a record that waits, or one that
   ///     found no room. Not one that is known, waits already, or can't be written down.
-  bool saw(std::string_view repository, std::string_view tag, const policy::TagRecord& sighting);
+  bool saw(std::string_view repository, std::string_view tag, const policy::TagRecord& record);
   /// A sentence on those that found no room since the last call; "" where all of them did.
   std::string not_remembered();
 
@@ -43,11 +44,12 @@ class SightingLedger {
   void set(std::size_t shard, Entries entries);
   /// From now on first() knows. Called when every shard was set once.
   void set_read();
+  bool is_read() const;
 
-  SightingMap waiting(std::size_t shard) const;
+  RecordMap waiting(std::size_t shard) const;
   std::size_t waiting() const { return waiting_count_; }
-  /// These were written: they wait no longer, unless an older sighting took their place.
-  void written(std::size_t shard, const SightingMap& entries);
+  /// These were written: they wait no longer, unless an older record took their place.
+  void written(std::size_t shard, const RecordMap& entries);
 
  private:
   std::optional<policy::TagRecord> known(std::string_view key) const;
@@ -56,8 +58,8 @@ class SightingLedger {
   const std::size_t max_waiting_;
   mutable std::mutex mutex_;
   bool read_ = false;
-  std::vector<Entries> known_;        ///< by shard; never nullptr
-  std::vector<SightingMap> waiting_;  ///< by shard
+  std::vector<Entries> known_;      ///< by shard; never nullptr
+  std::vector<RecordMap> waiting_;  ///< by shard
   std::atomic<std::size_t> waiting_count_ = 0;
   std::size_t no_room_ = 0;
 };
