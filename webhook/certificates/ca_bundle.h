@@ -1,4 +1,4 @@
-// The authorities that API servers trust: caBundle of each webhook in the two webhook
+// The CAs that API servers trust: caBundle of each webhook in the two webhook
 // configurations. Reading and patching as pure functions on the API's JSON; thread-safe.
 #pragma once
 

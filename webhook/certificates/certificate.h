@@ -1,5 +1,5 @@
 // The serving certificate of all replicas in one Secret: made and renewed by the leader, followed
-// by everyone, and its authorities published into the webhook configurations' caBundle. What to do
+// by everyone, and its CAs published into the webhook configurations' caBundle. What to do
 // when is certs/rotation.h's business; this carries it out.
 #pragma once
 
@@ -23,10 +23,10 @@ struct CertificateOptions {
   /// metadata.name of the ValidatingWebhookConfiguration and the MutatingWebhookConfiguration
   /// whose caBundle is ours.
   std::string webhook_configuration = "belay";
-  std::chrono::seconds authority_life = certs::kDefaultAuthorityLife;
-  std::chrono::seconds leaf_life = certs::kDefaultLeafLife;
-  /// From publishing a new authority to the first leaf of it: every API server has seen it by then.
-  std::chrono::seconds overlap{60};
+  std::chrono::seconds ca_duration = certs::kDefaultAuthorityLife;
+  std::chrono::seconds cert_duration = certs::kDefaultLeafLife;
+  /// From publishing a new CA to the first leaf of it: every API server has seen it by then.
+  std::chrono::seconds ca_overlap{60};
 };
 
 class Certificate {

@@ -48,7 +48,7 @@ void CertificateFollower::take(const certs::Holding& holding) {
   CertificateEvent event{.pair = *pair, .message = fmt::format("read from Secret {}", secret_)};
   if (const auto bundle = certs::read_bundle(holding.authorities)) {
     const certs::Authority* const issuer = certs::issuer_of(*bundle, holding.certificate);
-    if (issuer != nullptr) event.authority_expiry = issuer->facts.not_after;
+    if (issuer != nullptr) event.ca_expiry = issuer->facts.not_after;
   }
   report_(event);
 }

@@ -36,11 +36,11 @@ CertificateLeader::CertificateLeader(kube::Api& api, CertificateOptions options,
       clock_(std::move(clock)),
       steady_(std::move(steady)),
       report_(std::move(report)),
-      authority_key_since_(steady_()) {}
+      ca_key_since_(steady_()) {}
 
 void CertificateLeader::begin() {
   everywhere_since_.clear();
-  authority_key_.clear();
+  ca_key_.clear();
   last_failure_.clear();
   last_waiting_.clear();
 }
@@ -53,9 +53,9 @@ milliseconds CertificateLeader::look() {
 
   const auto plan = certs::plan_rotation(secret->holding, observe(*configurations, *secret),
                                          {.names = options_.names,
-                                          .authority_life = options_.authority_life,
-                                          .leaf_life = options_.leaf_life,
-                                          .overlap = options_.overlap},
+                                          .authority_life = options_.ca_duration,
+                                          .leaf_life = options_.cert_duration,
+                                          .overlap = options_.ca_overlap},
                                          clock_());
   if (!plan) {
     return failed("cannot issue a certificate",
@@ -131,13 +131,13 @@ certs::Observation CertificateLeader::observe(const Configurations& configuratio
     if (!configuration) continue;
     for (const std::string& pem : configuration->bundles) {
       all.push_back(certs::read_bundle(pem).value_or(certs::Bundle{}));
-      for (const certs::Authority& authority : all.back()) certs::add_to(any, authority);
+      for (const certs::Authority& ca : all.back()) certs::add_to(any, ca);
     }
   }
   certs::Observation result;
   decltype(everywhere_since_) still;
-  for (const certs::Authority& authority : any) {
-    const std::string& fingerprint = authority.facts.fingerprint;
+  for (const certs::Authority& ca : any) {
+    const std::string& fingerprint = ca.facts.fingerprint;
     std::optional<milliseconds> age;
     if (std::ranges::all_of(all, [&](const auto& one) { return holds(one, fingerprint); })) {
       const auto known = everywhere_since_.find(fingerprint);
@@ -145,14 +145,14 @@ certs::Observation CertificateLeader::observe(const Configurations& configuratio
       still.emplace(fingerprint, since);
       age = std::chrono::floor<milliseconds>(now - since);
     }
-    result.published.push_back({authority, age});
+    result.published.push_back({ca, age});
   }
   everywhere_since_ = std::move(still);
-  if (authority_key_ != secret.holding.authority_key) {
-    authority_key_ = secret.holding.authority_key;
-    authority_key_since_ = now;
+  if (ca_key_ != secret.holding.authority_key) {
+    ca_key_ = secret.holding.authority_key;
+    ca_key_since_ = now;
   }
-  result.settled_for = std::chrono::floor<milliseconds>(now - authority_key_since_);
+  result.settled_for = std::chrono::floor<milliseconds>(now - ca_key_since_);
   return result;
 }
 

@@ -59,10 +59,10 @@ class CertificateLeader {
   const SteadyClock steady_;
   const std::function<void(const CertificateEvent&)> report_;
 
-  /// Since when each authority (by fingerprint) stands in every configuration.
+  /// Since when each CA (by fingerprint) stands in every configuration.
   std::map<std::string, std::chrono::steady_clock::time_point, std::less<>> everywhere_since_;
-  std::string authority_key_;  ///< of the holding that was seen last
-  std::chrono::steady_clock::time_point authority_key_since_;
+  std::string ca_key_;  ///< of the holding that was seen last
+  std::chrono::steady_clock::time_point ca_key_since_;
   std::string last_failure_;
   std::string last_waiting_;
 };

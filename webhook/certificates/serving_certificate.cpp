@@ -22,7 +22,7 @@ using certs::PemPair;
 using certs::TimePoint;
 
 constexpr std::size_t kMaxPemBytes = std::size_t{1} << 20U;
-constexpr std::string_view kAuthorityName = "belay self-signed CA";
+constexpr std::string_view kCaName = "belay self-signed CA";
 
 std::string system_problem(std::string_view what, const std::string& path) {
   return fmt::format("{} {}: {}", what, path, std::strerror(errno));
@@ -75,10 +75,10 @@ std::expected<std::shared_ptr<const certs::KeyPair>, Error> checked_pair(
 }
 
 /// Why an old leaf has to go; "" where it is good.
-std::string renewal_reason(const certs::KeyPair& leaf, const certs::CertificateFacts& authority,
+std::string renewal_reason(const certs::KeyPair& leaf, const certs::CertificateFacts& ca,
                            const DirectoryOptions& options, TimePoint now) {
   if (options.renew) return "renewal was requested";
-  if (leaf.leaf().issuer != authority.subject) return "its CA changed";
+  if (leaf.leaf().issuer != ca.subject) return "its CA changed";
   for (const std::string& name : options.names) {
     if (std::ranges::find(leaf.leaf().names, name) == leaf.leaf().names.end()) {
       return fmt::format("it is not valid for the name \"{}\"", name);
@@ -90,12 +90,12 @@ std::string renewal_reason(const certs::KeyPair& leaf, const certs::CertificateF
   return "";
 }
 
-/// The authority in the directory; made where there is none, or where it can no longer carry a
+/// The CA in the directory; made where there is none, or where it can no longer carry a
 /// leaf for most of a leaf's life.
-std::expected<PemPair, Error> ensure_authority(const std::string& directory, TimePoint now,
-                                               DirectoryCertificates& result) {
-  const std::string certificate_file = in(directory, kAuthorityFile);
-  const std::string key_file = in(directory, kAuthorityKeyFile);
+std::expected<PemPair, Error> ensure_ca(const std::string& directory, TimePoint now,
+                                        DirectoryCertificates& result) {
+  const std::string certificate_file = in(directory, kCaFile);
+  const std::string key_file = in(directory, kCaKeyFile);
   if (exists(certificate_file) || exists(key_file)) {
     auto pem = read_pair(certificate_file, key_file);
     if (!pem) return pem;
@@ -106,7 +106,7 @@ std::expected<PemPair, Error> ensure_authority(const std::string& directory, Tim
     }
     if ((*pair)->validity(now) == certs::Validity::kValid && now < (*pair)->renew_at()) return pem;
   }
-  auto made = certs::create_authority(std::string(kAuthorityName), now);
+  auto made = certs::create_authority(std::string(kCaName), now);
   if (!made) return made;
   // The key first: a new certificate beside an old key would never be usable.
   if (auto done = write_file(key_file, made->key, 0600); !done) {
@@ -115,13 +115,13 @@ std::expected<PemPair, Error> ensure_authority(const std::string& directory, Tim
   if (auto done = write_file(certificate_file, made->certificate, 0644); !done) {
     return std::unexpected(done.error());
   }
-  result.new_authority = true;
+  result.new_ca = true;
   return made;
 }
 
-std::optional<TimePoint> expiry_of(const std::string& authority_pem) {
-  if (authority_pem.empty()) return std::nullopt;
-  const auto facts = certs::read_certificates(authority_pem);
+std::optional<TimePoint> expiry_of(const std::string& ca_pem) {
+  if (ca_pem.empty()) return std::nullopt;
+  const auto facts = certs::read_certificates(ca_pem);
   return facts ? std::optional(facts->front().not_after) : std::nullopt;
 }
 
@@ -147,11 +147,11 @@ std::expected<DirectoryCertificates, Error> ensure_directory_certificates(
     return std::unexpected(Error{system_problem("cannot create", directory)});
   }
   DirectoryCertificates result;
-  const auto authority = ensure_authority(directory, now, result);
-  if (!authority) return std::unexpected(authority.error());
-  result.authority = authority->certificate;
-  const auto authority_facts = certs::read_certificates(authority->certificate);
-  if (!authority_facts) return std::unexpected(authority_facts.error());
+  const auto ca = ensure_ca(directory, now, result);
+  if (!ca) return std::unexpected(ca.error());
+  result.ca = ca->certificate;
+  const auto ca_facts = certs::read_certificates(ca->certificate);
+  if (!ca_facts) return std::unexpected(ca_facts.error());
 
   const std::string certificate_file = in(directory, kCertificateFile);
   const std::string key_file = in(directory, kKeyFile);
@@ -164,9 +164,8 @@ std::expected<DirectoryCertificates, Error> ensure_directory_certificates(
     // Two files that do not fit are what a crash between two renames leaves; both are ours.
     if (pair) {
       if (wanted.names.empty()) wanted.names = (*pair)->leaf().names;
-      result.reason = result.new_authority
-                          ? "its CA changed"
-                          : renewal_reason(**pair, authority_facts->front(), wanted, now);
+      result.reason =
+          result.new_ca ? "its CA changed" : renewal_reason(**pair, ca_facts->front(), wanted, now);
       result.leaf = std::move(*pem);
       if (result.reason.empty()) return result;
     } else {
@@ -174,7 +173,7 @@ std::expected<DirectoryCertificates, Error> ensure_directory_certificates(
     }
   }
   if (wanted.names.empty()) wanted.names = default_certificate_names();
-  auto leaf = certs::issue_leaf(*authority, wanted.names, now, wanted.life);
+  auto leaf = certs::issue_leaf(*ca, wanted.names, now, wanted.life);
   if (!leaf) return std::unexpected(leaf.error());
   if (auto done = write_file(key_file, leaf->key, 0600); !done) {
     return std::unexpected(done.error());
@@ -208,9 +207,9 @@ class ServingCertificate::Watch {
 
   void stop() { loop_.stop(); }
 
-  std::string authority() const {
+  std::string ca() const {
     const std::lock_guard lock(mutex_);
-    return authority_;
+    return ca_;
   }
 
  private:
@@ -240,7 +239,7 @@ class ServingCertificate::Watch {
     auto found =
         ensure_directory_certificates(options_.directory, {.names = options_.names}, clock_());
     if (!found) return std::unexpected(found.error());
-    authority_ = found->authority;
+    ca_ = found->ca;
     if (found->leaf.certificate == in_force_.certificate) {
       last_failure_.clear();
       return {};
@@ -254,12 +253,12 @@ class ServingCertificate::Watch {
   std::expected<void, Error> from_memory() {
     const TimePoint now = clock_();
     if (const auto current = store_->current(); current && now < current->renew_at()) return {};
-    auto authority = certs::create_authority(std::string(kAuthorityName), now);
-    if (!authority) return std::unexpected(authority.error());
+    auto ca = certs::create_authority(std::string(kCaName), now);
+    if (!ca) return std::unexpected(ca.error());
     const auto names = options_.names.empty() ? default_certificate_names() : options_.names;
-    auto leaf = certs::issue_leaf(*authority, names, now);
+    auto leaf = certs::issue_leaf(*ca, names, now);
     if (!leaf) return std::unexpected(leaf.error());
-    authority_ = authority->certificate;
+    ca_ = ca->certificate;
     return publish(std::move(*leaf), "issued in memory");
   }
 
@@ -274,8 +273,7 @@ class ServingCertificate::Watch {
     in_force_ = std::move(pem);
     last_failure_.clear();
     store_->publish(*pair);
-    report_(
-        {.pair = *pair, .message = std::move(message), .authority_expiry = expiry_of(authority_)});
+    report_({.pair = *pair, .message = std::move(message), .ca_expiry = expiry_of(ca_)});
     return {};
   }
 
@@ -296,7 +294,7 @@ class ServingCertificate::Watch {
 
   mutable std::mutex mutex_;  // of the four below
   PemPair in_force_;
-  std::string authority_;
+  std::string ca_;
   std::string last_failure_;
 
   BackgroundLoop loop_{"certificate", [this](const std::stop_token&) {
@@ -316,6 +314,6 @@ ServingCertificate::~ServingCertificate() { watch_->stop(); }
 std::expected<void, Error> ServingCertificate::start() { return watch_->start(); }
 void ServingCertificate::look() { watch_->look(); }
 void ServingCertificate::stop() { watch_->stop(); }
-std::string ServingCertificate::authority() const { return watch_->authority(); }
+std::string ServingCertificate::ca() const { return watch_->ca(); }
 
 }  // namespace belay::webhook::certificates

@@ -1,5 +1,5 @@
 // Where the serving certificate comes from, and how it stays fresh: files that others write and we
-// watch, a directory in which we are our own authority, or memory.
+// watch, a directory in which we are our own CA, or memory.
 //
 // The files are read and written here, at the edge; keys and certificates themselves are certs/'s.
 // ServingCertificate is thread-safe; its thread publishes into a certs::Store that the server reads
@@ -22,8 +22,8 @@
 namespace belay::webhook::certificates {
 
 /// Names of the files in a directory of ours.
-inline constexpr std::string_view kAuthorityFile = "ca.crt";
-inline constexpr std::string_view kAuthorityKeyFile = "ca.key";
+inline constexpr std::string_view kCaFile = "ca.crt";
+inline constexpr std::string_view kCaKeyFile = "ca.key";
 inline constexpr std::string_view kCertificateFile = "tls.crt";
 inline constexpr std::string_view kKeyFile = "tls.key";
 
@@ -39,8 +39,8 @@ std::expected<std::string, certs::Error> read_pem_file(const std::string& path);
 /// What create_directory_certificates() did.
 struct DirectoryCertificates {
   certs::PemPair leaf;
-  std::string authority;       ///< PEM of the CA certificate
-  bool new_authority = false;  ///< clients must be told of a new CA
+  std::string ca;       ///< PEM of the CA certificate
+  bool new_ca = false;  ///< clients must be told of a new CA
   bool new_leaf = false;
   std::string reason;  ///< why something was made: "no certificate yet", "two thirds of …"
 };
@@ -52,7 +52,7 @@ struct DirectoryOptions {
   bool renew = false;  ///< issue a new leaf whatever the old one's state
 };
 
-/// Makes sure that `directory` (created where absent, mode 0700) holds an authority and a leaf for
+/// Makes sure that `directory` (created where absent, mode 0700) holds a CA and a leaf for
 /// `names` that is neither expired nor due: keeps what is good, renews what is not. Keys get mode
 /// 0600; each file is replaced by rename, so a reader never sees half a file.
 /// A file that is there but does not read is an error: it may be a user's, so it is never
@@ -73,8 +73,8 @@ struct ServingCertificateOptions {
 struct CertificateEvent {
   std::shared_ptr<const certs::KeyPair> pair;  ///< now in force; nullptr for a failure
   std::string message;                         ///< what was done, or why it failed
-  /// When the authority expires that issued the pair, where that is known: belay's own.
-  std::optional<certs::TimePoint> authority_expiry = std::nullopt;
+  /// When the CA expires that issued the pair, where that is known: belay's own.
+  std::optional<certs::TimePoint> ca_expiry = std::nullopt;
   /// Without a pair: no failure, but a step on the way to the next one.
   bool progress = false;
 };
@@ -94,8 +94,8 @@ class ServingCertificate {
   void look();
   void stop();
 
-  /// PEM of the authority that clients must trust, where it is ours; "" otherwise.
-  std::string authority() const;
+  /// PEM of the CA that clients must trust, where it is ours; "" otherwise.
+  std::string ca() const;
 
  private:
   class Watch;

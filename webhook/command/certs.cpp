@@ -36,12 +36,12 @@ int run_ensure(const CertsOptions& options, bool renew, Streams& streams) {
     return fail_certs(streams, fmt::format("{} is not a directory", options.directory));
   }
   // A directory that was named by mistake would get a CA that no cluster trusts.
-  if (renew && !fs::exists(fs::path(options.directory) / certificates::kAuthorityFile, ignored)) {
+  if (renew && !fs::exists(fs::path(options.directory) / certificates::kCaFile, ignored)) {
     return fail_certs(
         streams,
         fmt::format("{} contains no {}, which renewal needs; create it with: belay certs create "
                     "--dir {}",
-                    options.directory, certificates::kAuthorityFile, options.directory));
+                    options.directory, certificates::kCaFile, options.directory));
   }
   const auto done = certificates::ensure_directory_certificates(
       options.directory,
@@ -50,14 +50,14 @@ int run_ensure(const CertsOptions& options, bool renew, Streams& streams) {
   if (!done) return fail_certs(streams, done.error().message);
   const auto leaf = certs::read_certificates(done->leaf.certificate);
   if (!leaf) return fail_certs(streams, leaf.error().message);
-  if (done->new_authority) {
-    streams.out << fmt::format("{}/{}: new CA\n", options.directory, certificates::kAuthorityFile);
+  if (done->new_ca) {
+    streams.out << fmt::format("{}/{}: new CA\n", options.directory, certificates::kCaFile);
   }
   streams.out << fmt::format(
       "{}/{}: {}, for {}, until {}\n", options.directory, certificates::kCertificateFile,
       done->new_leaf ? "issued" : "kept, because it is valid", fmt::join(leaf->front().names, ", "),
       day_text(leaf->front().not_after));
-  if (done->new_authority) {
+  if (done->new_ca) {
     streams.out << fmt::format(
         "\nPut the CA into the webhook configurations' clientConfig.caBundle:\n"
         "  belay certs show --ca-bundle {}\n",

@@ -61,7 +61,7 @@ std::string validity_text(const certs::CertificateFacts& certificate) {
     case certs::Validity::kValid:
       break;
   }
-  // An authority is followed by the next one long before.
+  // A CA is followed by the next one long before.
   const bool soon = certificate.not_after - now() < kExpirySoon;
   return fmt::format("{}, {} left{}", span, span_text(certificate.not_after - now()),
                      soon ? ", EXPIRES SOON" : "");
@@ -76,10 +76,10 @@ struct Shown {
 /// Everything that is shown by one call.
 struct Show {
   std::vector<Shown> places;
-  const certs::Holding* holding = nullptr;  ///< of a Secret: what each authority is there for
+  const certs::Holding* holding = nullptr;  ///< of a Secret: what each CA is there for
 };
 
-/// What an authority of a Secret is there for.
+/// What a CA of a Secret is there for.
 std::string use_of(const certs::CertificateFacts& facts, const certs::Holding& holding) {
   const auto is = [&](const certs::Bundle& bundle) { return holds(bundle, facts.fingerprint); };
   if (is(certs::read_bundle(holding.next_authority).value_or(certs::Bundle{}))) {
@@ -211,7 +211,7 @@ int show_secret(const kube::Object& secret, const CertsShowOptions& options, Str
 
 int show_ca_bundle(const CertsShowOptions& options, Streams& streams) {
   const std::string file = is_directory(options.path)
-                               ? fmt::format("{}/{}", options.path, certificates::kAuthorityFile)
+                               ? fmt::format("{}/{}", options.path, certificates::kCaFile)
                                : options.path;
   auto pem = read_text(file, streams.in);
   if (!pem) return fail_certs(streams, pem.error().message);
@@ -226,7 +226,7 @@ int show_ca_bundle(const CertsShowOptions& options, Streams& streams) {
 /// The certificate files that `path` stands for.
 std::vector<std::string> certificate_files(const std::string& path) {
   if (!is_directory(path)) return {path};
-  return {fmt::format("{}/{}", path, certificates::kAuthorityFile),
+  return {fmt::format("{}/{}", path, certificates::kCaFile),
           fmt::format("{}/{}", path, certificates::kCertificateFile)};
 }
 

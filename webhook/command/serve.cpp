@@ -132,13 +132,12 @@ void define_cluster_options(const CommandLine& line, serve::ServerFlags& flags) 
       .show_default();
   option("--lease", flags.lease, "NAME", "Lease that selects the replica that writes")
       .show_default();
-  option("--ca-duration", flags.authority_life, "DURATION",
-         "How long the CA in the Secret is valid")
+  option("--ca-duration", flags.ca_duration, "DURATION", "How long the CA in the Secret is valid")
       .show_default();
-  option("--cert-duration", flags.leaf_life, "DURATION",
+  option("--cert-duration", flags.cert_duration, "DURATION",
          "How long a serving certificate is valid; it is renewed after two thirds of that")
       .show_default();
-  option("--ca-overlap", flags.authority_overlap, "DURATION",
+  option("--ca-overlap", flags.ca_overlap, "DURATION",
          "How long a new CA is in caBundle before a certificate from it is served")
       .show_default();
 }

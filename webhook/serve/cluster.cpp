@@ -58,9 +58,9 @@ certificates::CertificateOptions certificate_of(const ClusterOptions& cluster) {
     options.names = {service, service + ".cluster.local"};
   }
   options.webhook_configuration = cluster.webhook_configuration;
-  options.authority_life = cluster.authority_life;
-  options.leaf_life = cluster.leaf_life;
-  options.overlap = cluster.overlap;
+  options.ca_duration = cluster.ca_duration;
+  options.cert_duration = cluster.cert_duration;
+  options.ca_overlap = cluster.ca_overlap;
   return options;
 }
 

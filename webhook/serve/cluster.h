@@ -37,9 +37,9 @@ struct ClusterOptions {
   std::vector<std::string> tls_names;           ///< of the certificate in it
   std::string webhook_configuration = "belay";  ///< whose caBundle is ours, with tls_secret
   std::string lease = "belay";
-  std::chrono::seconds authority_life = certs::kDefaultAuthorityLife;
-  std::chrono::seconds leaf_life = certs::kDefaultLeafLife;
-  std::chrono::seconds overlap{60};  ///< from a new authority to the first leaf of it
+  std::chrono::seconds ca_duration = certs::kDefaultAuthorityLife;
+  std::chrono::seconds cert_duration = certs::kDefaultLeafLife;
+  std::chrono::seconds ca_overlap{60};  ///< from a new CA to the first leaf of it
   /// Remember tags in ConfigMaps of belay's own namespace (config_map_store.h names the rights that
   /// this takes). Off, nothing of it is watched.
   bool tag_history = false;

@@ -69,10 +69,10 @@ std::optional<ClusterOptions> read_cluster(const ServerFlags& flags,
                          .tls_names = flags.tls_names,
                          .webhook_configuration = flags.webhook_configuration,
                          .lease = flags.lease,
-                         .authority_life = duration("--ca-duration", flags.authority_life),
-                         .leaf_life = duration("--cert-duration", flags.leaf_life),
-                         .overlap = duration("--ca-overlap", flags.authority_overlap)};
-  if (options.leaf_life > options.authority_life) {
+                         .ca_duration = duration("--ca-duration", flags.ca_duration),
+                         .cert_duration = duration("--cert-duration", flags.cert_duration),
+                         .ca_overlap = duration("--ca-overlap", flags.ca_overlap)};
+  if (options.cert_duration > options.ca_duration) {
     problems.emplace_back("--cert-duration is longer than --ca-duration");
   }
   return options;

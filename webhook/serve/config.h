@@ -63,9 +63,9 @@ struct ServerFlags {
   std::string tls_secret;
   std::string webhook_configuration = "belay";
   std::string lease = "belay";
-  std::string authority_life = "1825d";
-  std::string leaf_life = "90d";
-  std::string authority_overlap = "60s";
+  std::string ca_duration = "1825d";
+  std::string cert_duration = "90d";
+  std::string ca_overlap = "60s";
   std::string registries;
   std::vector<std::string> docker_configs;
   bool pull_secrets = false;

@@ -28,7 +28,7 @@ void Service::report_certificate(const certificates::CertificateEvent& event) {
   }
   const certs::CertificateFacts& leaf = event.pair->leaf();
   metrics_.set(Metric::kCertificateExpiry, leaf.not_after);
-  if (event.authority_expiry) metrics_.set(Metric::kCaExpiry, *event.authority_expiry);
+  if (event.ca_expiry) metrics_.set(Metric::kCaExpiry, *event.ca_expiry);
   const std::string names = fmt::format("{}", fmt::join(leaf.names, ","));
   const std::string expires =
       policy::time_text(std::chrono::floor<std::chrono::seconds>(leaf.not_after));

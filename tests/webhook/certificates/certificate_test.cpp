@@ -299,7 +299,7 @@ TEST_CASE("a replica takes each good pair, and keeps it when the Secret is gone 
   REQUIRE(first);
   CHECK(events.back().pair == first);
   CHECK(events.back().message == "read from Secret belay-tls");
-  CHECK(events.back().authority_expiry ==
+  CHECK(events.back().ca_expiry ==
         certs::read_certificates(good.data.at("ca.crt"))->front().not_after);
   follower.replaced({good});
   CHECK(events.size() == 2);  // nothing new, nothing said

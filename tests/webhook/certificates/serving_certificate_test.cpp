@@ -26,7 +26,7 @@ struct Fixture : tests::Folder {
         std::move(options), store, [this] { return now; },
         [this](const CertificateEvent& event) {
           if (!event.pair) failures.push_back(event.message);
-          authority_expiry = event.authority_expiry;
+          ca_expiry = event.ca_expiry;
         });
   }
   std::string serial() const { return store->current()->leaf().serial; }
@@ -34,7 +34,7 @@ struct Fixture : tests::Folder {
   certs::TimePoint now = kNow;
   std::shared_ptr<certs::Store> store = std::make_shared<certs::Store>();
   std::vector<std::string> failures;
-  std::optional<certs::TimePoint> authority_expiry;
+  std::optional<certs::TimePoint> ca_expiry;
 };
 
 ServingCertificateOptions in_directory(const std::string& directory) {
@@ -57,8 +57,8 @@ TEST_CASE("a self-signed directory is filled, kept over a restart, and renewed a
   auto source = fixture.make(in_directory(fixture.path()));
   REQUIRE(source.start());
   CHECK(fixture.serial() == first);
-  const std::string authority = source.authority();
-  CHECK(fixture.authority_expiry == certs::read_certificates(authority)->front().not_after);
+  const std::string ca = source.ca();
+  CHECK(fixture.ca_expiry == certs::read_certificates(ca)->front().not_after);
 
   fixture.now = fixture.store->current()->renew_at() - 1s;
   source.look();
@@ -66,7 +66,7 @@ TEST_CASE("a self-signed directory is filled, kept over a restart, and renewed a
   fixture.now += 1s;
   source.look();
   CHECK(fixture.serial() != first);
-  CHECK(source.authority() == authority);
+  CHECK(source.ca() == ca);
   CHECK(fixture.failures.empty());
 }
 
@@ -84,10 +84,10 @@ TEST_CASE("a CA that has expired is replaced together with its certificate") {
   Fixture fixture;
   auto source = fixture.make(in_directory(fixture.path()));
   REQUIRE(source.start());
-  const std::string authority = source.authority();
+  const std::string ca = source.ca();
   fixture.now += certs::kDefaultAuthorityLife + 1h;
   source.look();
-  CHECK(source.authority() != authority);
+  CHECK(source.ca() != ca);
   CHECK(fixture.store->current()->validity(fixture.now) == certs::Validity::kValid);
 }
 
@@ -104,7 +104,7 @@ TEST_CASE("files that change are swapped in; a pair that does not fit leaves the
   auto source = fixture.make(options);
   REQUIRE(source.start());
   CHECK(fixture.store->current()->leaf().names.front() == "one.test");
-  CHECK(fixture.authority_expiry == std::nullopt);
+  CHECK(fixture.ca_expiry == std::nullopt);
 
   fixture.write("tls.crt", two.certificate);  // its key is still to come
   source.look();

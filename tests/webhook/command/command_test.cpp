@@ -241,7 +241,7 @@ TEST_CASE(
   CHECK((key.st_mode & 0777U) == 0600);
 
   const std::string first = content(certs + "/tls.crt");
-  const std::string authority = content(certs + "/ca.crt");
+  const std::string ca = content(certs + "/ca.crt");
   CHECK(call({"certs", "create", "--dir", certs})
             .out.find("kept, because it is valid, for belay.test, 10.0.0.1") != std::string::npos);
   CHECK(content(certs + "/tls.crt") == first);
@@ -257,7 +257,7 @@ TEST_CASE(
 
   CHECK(call({"certs", "renew", "--dir", certs}).status == kExitClean);
   CHECK(content(certs + "/tls.crt") != first);
-  CHECK(content(certs + "/ca.crt") == authority);
+  CHECK(content(certs + "/ca.crt") == ca);
   // Only the files themselves: nothing temporary stays behind.
   CHECK(std::distance(std::filesystem::directory_iterator(certs), {}) == 4);
 }

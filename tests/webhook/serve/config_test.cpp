@@ -110,7 +110,7 @@ TEST_CASE("a kubeconfig is a cluster, and cluster flags want one") {
   REQUIRE(config->cluster);
   CHECK(config->cluster->kubeconfig == "admin.conf");
   CHECK(config->cluster->lease == "belay");
-  CHECK(config->cluster->overlap == std::chrono::seconds(60));
+  CHECK(config->cluster->ca_overlap == std::chrono::seconds(60));
   const auto problem_of = [](const ServerFlags& flags) {
     const auto read = read_config(flags, false);
     return read || read.error().empty() ? std::string() : read.error().front();
@@ -122,10 +122,10 @@ TEST_CASE("a kubeconfig is a cluster, and cluster flags want one") {
   flags.self_signed = "pki";
   CHECK(problem_of(flags).find("give only one of ") != std::string::npos);
   flags.self_signed = "";
-  flags.leaf_life = "10d";
-  flags.authority_life = "1d";
+  flags.cert_duration = "10d";
+  flags.ca_duration = "1d";
   CHECK(problem_of(flags) == "--cert-duration is longer than --ca-duration");
-  flags.authority_life = "soon";
+  flags.ca_duration = "soon";
   CHECK(problem_of(flags).find("is not a duration") != std::string::npos);
 }
 
