@@ -169,7 +169,7 @@ class Admission::Impl {
     return result;
   }
 
-  /// What admitted tags point to: of those that a rule compares with the first sighting.
+  /// What admitted tags point to: of those that a rule compares with the first record.
   void remember(const policy::Workload& workload) {
     for (const policy::ImageNeed& need : needs_) {
       if (!need.record || need.image >= image_facts_.size()) continue;

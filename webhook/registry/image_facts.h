@@ -49,7 +49,8 @@ class ImageFactSource final : public admission::ImageSource {
   std::vector<Credential> credentials(const Keyring* of_pod, const ImageName& image) const;
   Credentials read_credentials(const admission::PullIdentity& identity, const ImageName& image,
                                std::chrono::steady_clock::time_point deadline) const;
-  void take_tag_record(const admission::ImageFactRequest& question, policy::ImageFacts& facts) const;
+  void take_tag_record(const admission::ImageFactRequest& question,
+                       policy::ImageFacts& facts) const;
 
   Resolver& resolver_;
   const Registries* const registries_;

@@ -1,3 +1,4 @@
+// The steps, and what is asked of the running whole.
 #include "webhook/serve/service.h"
 
 #include <fmt/format.h>
@@ -93,7 +94,7 @@ void Service::reload() {
     watch_->stop();
     watch_->start();
   }
-  if (registries_) registries_->reload();
+  if (registries_ && registries_->service()) registries_->service()->reload();
 }
 
 void Service::begin_drain() {
@@ -112,10 +113,14 @@ void Service::stop(std::chrono::milliseconds grace) {
 
 std::expected<void, std::string> Service::start_log() {
   log_ = std::make_unique<Log>(config_.log);
+  reports_ = std::make_unique<Reports>(*log_, metrics_, policies_, *certificates_, clock_);
   return {};
 }
 
-void Service::stop_log() { log_.reset(); }
+void Service::stop_log() {
+  reports_.reset();
+  log_.reset();
+}
 
 std::expected<void, std::string> Service::start_certificate() {
   if (config_.cluster && !config_.cluster->tls_secret.empty()) return {};  // the cluster's step
@@ -125,7 +130,7 @@ std::expected<void, std::string> Service::start_certificate() {
                                               .directory = config_.certificate_directory,
                                               .names = config_.certificate_names},
       certificates_, clock_,
-      [this](const certificates::CertificateEvent& event) { report_certificate(event); });
+      [this](const certificates::CertificateEvent& event) { reports_->certificate(event); });
   if (auto done = certificate_->start(); !done) return std::unexpected(done.error().message);
   if (config_.certificate_file.empty() && config_.certificate_directory.empty()) {
     log_->write(LogLevel::kWarning,
@@ -141,7 +146,7 @@ void Service::stop_certificate() { certificate_.reset(); }
 std::expected<void, std::string> Service::start_policies() {
   if (config_.policy_paths.empty() && config_.cluster) return {};
   if (config_.policy_paths.empty()) {
-    policies_.publish(std::make_shared<policy::PolicySet>(policy::make_policy_set(
+    policies_.in_force.publish(std::make_shared<policy::PolicySet>(policy::make_policy_set(
         {std::make_shared<const policy::Policy>(policy::builtin_policy())})));
     metrics_.set(Metric::kPolicies, 1, {"current"});
     log_->write(LogLevel::kWarning,
@@ -149,10 +154,10 @@ std::expected<void, std::string> Service::start_policies() {
                 "move, such as latest; give --policy PATH for your own");
     return {};
   }
-  watch_ = std::make_unique<policies::PolicyWatch>(config_.policy_paths, file_policies_,
-                                                   [this](const policies::ReloadReport& report) {
-                                                     report_policies(PolicyOrigin::kFiles, report);
-                                                   });
+  watch_ = std::make_unique<policies::PolicyWatch>(
+      config_.policy_paths, policies_.files, [this](const policies::ReloadReport& report) {
+        reports_->policies(PolicyOrigin::kFiles, report);
+      });
   watch_->start();
   return {};
 }
@@ -162,22 +167,21 @@ void Service::stop_policies() { watch_.reset(); }
 std::expected<void, std::string> Service::start_cluster() {
   if (!config_.cluster) return {};
   auto made = Cluster::make(
-      *config_.cluster, cluster_policies_, certificates_, clock_,
+      *config_.cluster, policies_.cluster, certificates_, clock_,
       {.policies =
            [this](const policies::ReloadReport& report) {
-             report_policies(PolicyOrigin::kCluster, report);
+             reports_->policies(PolicyOrigin::kCluster, report);
            },
        .certificate =
-           [this](const certificates::CertificateEvent& event) { report_certificate(event); },
-       .watch = [this](const kube::WatchEventReport& report) { report_watch(report); },
-       .leading = [this](bool leading) { report_leading(leading); },
+           [this](const certificates::CertificateEvent& event) { reports_->certificate(event); },
+       .watch = [this](const kube::WatchEventReport& report) { reports_->watch(report); },
+       .leading = [this](bool leading) { reports_->leading(leading); },
        .status_failed =
            [this](const std::string& config_map, const std::string& problem) {
-             log_->write(LogLevel::kWarning, "status of policies not written; belay tries again",
-                         {{"config_map", config_map}, {"problem", problem}});
+             reports_->status_failed(config_map, problem);
            },
        .tag_history =
-           [this](const tag_history::TagHistoryNews& news) { report_tag_history(news); }});
+           [this](const tag_history::TagHistoryNews& news) { reports_->tag_history(news); }});
   if (!made) return std::unexpected(std::move(made.error()));
   cluster_ = std::move(*made);
   namespace_lookups_ = std::make_unique<admission::NamespaceLookups>(cluster_->namespace_fetcher(),
@@ -190,6 +194,22 @@ void Service::stop_cluster() {
   namespace_lookups_.reset();
   cluster_.reset();
 }
+
+std::expected<void, std::string> Service::start_registries() {
+  auto started = ImageRegistries::start(
+      config_.registry, config_.limits,
+      {.observer = &metrics_,
+       .report = [this](const registry::RegistryReload& reload) { reports_->registries(reload); },
+       .report_tag_history =
+           [this](const tag_history::TagHistoryNews& news) { reports_->tag_history(news); },
+       .api = cluster_ ? &cluster_->api() : nullptr,
+       .cluster_history = cluster_ ? cluster_->tag_history() : nullptr});
+  if (!started) return std::unexpected(std::move(started.error()));
+  registries_ = std::move(*started);
+  return {};
+}
+
+void Service::stop_registries() { registries_.reset(); }
 
 std::expected<void, std::string> Service::start_server() {
   http::ServerOptions options = config_.limits.server;
@@ -209,14 +229,15 @@ std::expected<void, std::string> Service::start_server() {
       [this] {
         const admission::NamespaceSource* namespaces = &config_.namespaces;
         if (cluster_) namespaces = &cluster_->namespaces();
+        registry::RegistryService* const asked = registries_->service();
         return std::make_unique<ReactorHandler>(
-            metrics_, *log_, policies_, *namespaces,
+            metrics_, *log_, policies_.in_force, *namespaces,
             admission::Lookups{.namespaces = namespace_lookups_.get(),
-                               .images = image_lookups_.get()},
+                               .images = registries_->lookups()},
             admission::AdmissionOptions{
                 .today = [this] { return today(); },
                 .extra_templates = config_.extra_templates,
-                .images = {.source = registries_ ? &registries_->image_source() : nullptr},
+                .images = {.source = asked ? &asked->image_source() : nullptr},
                 .config_maps = policies::review_config_map});
       },
       http::ServerEvents{.rejected = [this](http::Rejection reason) {
@@ -288,9 +309,9 @@ Service::Readiness Service::readiness() const {
   }
   condition("certificate", problem);
   const bool listed = !cluster_ || cluster_->policies_synced();
-  condition("policies", !listed            ? "not yet listed: the API server has not responded"
-                        : policies_.load() ? ""
-                                           : "no valid policy was read yet, see the log");
+  condition("policies", !listed ? "not yet listed: the API server has not responded"
+                        : policies_.in_force.load() ? ""
+                                                    : "no valid policy was read yet, see the log");
   if (cluster_) {
     condition("namespaces", cluster_->namespaces_synced()
                                 ? ""
@@ -306,7 +327,7 @@ std::string Service::metrics_text() {
   metrics_.set(Metric::kReady, readiness().ready);
   metrics_.set(Metric::kDroppedLogs, log_->dropped());
   std::size_t expired = 0;
-  if (const auto set = policies_.load()) {
+  if (const auto set = policies_.in_force.load()) {
     for (const auto& policy : set->policies) {
       for (const policy::Exemption& exemption : policy->exemptions) {
         if (exemption.expires && *exemption.expires <= today()) ++expired;
@@ -321,7 +342,9 @@ std::string Service::metrics_text() {
     }
     metrics_.set(Metric::kNamespaces, cluster_->namespaces().size());
   }
-  if (registries_) metrics_.set_digest_cache(registries_->figures());
+  if (registries_ && registries_->service()) {
+    metrics_.set_digest_cache(registries_->service()->figures());
+  }
   return metrics_.exposition();
 }
 

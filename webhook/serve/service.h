@@ -3,31 +3,27 @@
 // its own.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <expected>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "certs/store.h"
-#include "webhook/admission/image_lookups.h"
 #include "webhook/admission/namespace_lookups.h"
 #include "webhook/certificates/serving_certificate.h"
 #include "webhook/http/admin_server.h"
 #include "webhook/http/server.h"
 #include "webhook/policies/policy_watch.h"
-#include "webhook/policies/reload_report.h"
-#include "webhook/registry/registry_service.h"
 #include "webhook/serve/cluster.h"
 #include "webhook/serve/config.h"
+#include "webhook/serve/image_registries.h"
 #include "webhook/serve/log.h"
+#include "webhook/serve/merged_policies.h"
 #include "webhook/serve/metrics.h"
-#include "webhook/system/snapshot.h"
-#include "webhook/tag_history/tag_history.h"
+#include "webhook/serve/reports.h"
 
 namespace belay::webhook::serve {
 
@@ -79,15 +75,6 @@ class Service {
   void stop_server();
   void stop_admin();
 
-  /// Where a set of policies comes from; what both say is in force together.
-  enum class PolicyOrigin : std::uint8_t { kFiles, kCluster };
-  void report_certificate(const certificates::CertificateEvent& event);
-  void report_policies(PolicyOrigin origin, const policies::ReloadReport& report);
-  void report_watch(const kube::WatchEventReport& report);
-  void report_leading(bool leading);
-  void report_registries(const registry::RegistryReload& reload);
-  void report_tag_history(const tag_history::TagHistoryNews& news);
-  void merge_policies();
   std::string metrics_text();
   std::chrono::year_month_day today() const;
 
@@ -100,18 +87,13 @@ class Service {
   Metrics metrics_;
   std::unique_ptr<Log> log_;
   const std::shared_ptr<certs::Store> certificates_ = std::make_shared<certs::Store>();
+  MergedPolicies policies_;
+  std::unique_ptr<Reports> reports_;  ///< with log_
   std::unique_ptr<certificates::ServingCertificate> certificate_;
-  Snapshot<policy::PolicySet> policies_;  ///< in force
-  Snapshot<policy::PolicySet> file_policies_;
-  Snapshot<policy::PolicySet> cluster_policies_;
-  std::mutex report_mutex_;                        ///< guards reports_ and merging
-  std::array<policies::ReloadReport, 2> reports_;  ///< the last of each PolicyOrigin
   std::unique_ptr<policies::PolicyWatch> watch_;
   std::unique_ptr<Cluster> cluster_;
   std::unique_ptr<admission::NamespaceLookups> namespace_lookups_;  ///< with cluster_
-  std::unique_ptr<tag_history::TagHistory> tag_history_;           ///< outside a cluster
-  std::unique_ptr<registry::RegistryService> registries_;           ///< nullptr: none is asked
-  std::unique_ptr<admission::ImageLookups> image_lookups_;          ///< with registries_
+  std::unique_ptr<ImageRegistries> registries_;
   std::unique_ptr<http::Server> server_;
   std::unique_ptr<http::AdminServer> admin_;
 };

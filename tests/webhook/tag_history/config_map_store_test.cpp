@@ -13,6 +13,7 @@
 
 #include "tests/support/fake_api.h"
 #include "tests/support/soon.h"
+#include "webhook/tag_history/tag_history.h"
 
 namespace belay::webhook::tag_history {
 namespace {
