@@ -330,7 +330,7 @@ TEST_CASE("more records than may wait are not recorded, and it is reported") {
   for (int i = 0; i < 8; ++i) replica.saw(std::to_string(i), at(i));
   CHECK(replica.first("4") == at(4));
   CHECK(replica.first("5") == std::nullopt);
-  CHECK(soon([&] { return replica.heard("3 tags were not remembered"); }));
+  CHECK(soon([&] { return replica.heard("3 tags were not recorded"); }));
 }
 
 TEST_CASE("a ConfigMap that is full removes its oldest tags, and it is reported") {

@@ -211,7 +211,7 @@ TEST_CASE("a file that is full removes its oldest tags, and says so") {
   CHECK(entries.size() == 38);
   CHECK_FALSE(entries.contains(kRepository + ":0"));
   CHECK(entries.contains(kRepository + ":40"));
-  CHECK(f.heard("the 3 oldest tags were forgotten"));
+  CHECK(f.heard("the 3 oldest tags were removed"));
 }
 
 TEST_CASE("while it can't be written nothing is lost within bounds, and it is reported once") {
@@ -223,7 +223,7 @@ TEST_CASE("while it can't be written nothing is lost within bounds, and it is re
   CHECK(memory->first(kRepository, "2") == at(2));
   CHECK(memory->first(kRepository, "3") == std::nullopt);
   CHECK(soon([&] { return f.heard("cannot be read: Is a directory"); }));
-  CHECK(soon([&] { return f.heard("1 tags were not remembered"); }));
+  CHECK(soon([&] { return f.heard("1 tags were not recorded"); }));
   std::filesystem::remove(f.path);
   CHECK(soon([&] { return f.on_disk().size() == 3; }));
   CHECK(soon([&] { return f.heard("written again"); }));
