@@ -39,6 +39,7 @@ namespace belay::webhook::http_client {
   X(url_set)
 
 struct LibCurl {
+// NOLINTNEXTLINE(bugprone-macro-parentheses): it is a name that is declared
 #define BELAY_DECLARE(name) decltype(&curl_##name) name;
   BELAY_LIBCURL_FUNCTIONS(BELAY_DECLARE)
 #undef BELAY_DECLARE
