@@ -41,19 +41,19 @@ spec:
     mutableTag: {}
 {{- end }}
 
-{{/* Name to text, as YAML: the default policy, unless `policies` has one of its name, and those. */}}
+{{/* Name to text, as YAML: `policies`, and the default policy unless `policies` has one with its name. */}}
 {{- define "belay.policies" -}}
 {{- $own := ternary (dict "default" (include "belay.defaultPolicy" .)) dict .Values.defaultPolicy.enabled }}
 {{- merge (deepCopy (.Values.policies | default dict)) $own | toYaml }}
 {{- end }}
 
-{{/* What `helm test` expects: what the default policy leads to, unless test.expect says more. */}}
+{{/* What `helm test` expects: what the default policy leads to, unless test.expect is set. */}}
 {{- define "belay.testExpects" -}}
 {{- $expects := dict "enforce" "denied" "warn" "warned" "audit" "admitted" }}
 {{- .Values.test.expect | default (ternary (get $expects .Values.defaultPolicy.mode) "denied" .Values.defaultPolicy.enabled) }}
 {{- end }}
 
-{{/* cert-manager leaves its Secret behind, and helm takes over none that it did not make: each mode has its own. */}}
+{{/* cert-manager does not delete its Secret, and Helm takes over no Secret that it did not create: each mode has its own name. */}}
 {{- define "belay.secretName" -}}
 {{- if eq .Values.tls.mode "existingSecret" }}{{ required "tls.existingSecret.name is needed with tls.mode existingSecret" .Values.tls.existingSecret.name }}
 {{- else if eq .Values.tls.mode "certManager" }}{{ include "belay.name" . }}-cert-manager-tls
@@ -61,8 +61,8 @@ spec:
 {{- end }}
 {{- end }}
 
-{{/* Who leads in mode selfManaged makes the certificate that a new replica waits for: when the mode changes, no
-old replica that can't may lead on. */}}
+{{/* In mode selfManaged the leader creates the certificate that a new replica waits for. An old replica that cannot
+create it must not stay the leader when the mode changes. */}}
 {{- define "belay.leaseName" -}}
 {{- include "belay.name" . }}{{ if ne .Values.tls.mode "selfManaged" }}-status{{ end }}
 {{- end }}
@@ -97,7 +97,7 @@ matchExpressions:
       {{- end }}
 {{- end }}
 
-{{/* Of the root; with `jobs: [CREATE]` for what doesn't look at changes of Jobs, whose pods never change. */}}
+{{/* Of the root; with `jobs: [CREATE]` if changes of Jobs do not matter: their pods never change. */}}
 {{- define "belay.workloadRules" -}}
 {{- $jobs := .jobs | default (list "CREATE" "UPDATE") -}}
 {{- range .root.Files.Get "files/workloads.yaml" | fromYamlArray }}
@@ -116,7 +116,7 @@ matchExpressions:
 {{- end }}
 {{- end }}
 
-{{/* Built-in kinds only: where a custom resource keeps its pod, CEL can't be told. */}}
+{{/* Built-in kinds only: CEL cannot be told where a custom resource has its pod template. */}}
 {{- define "belay.admissionRules" -}}
 {{- range .Files.Get "files/workloads.yaml" | fromYamlArray }}
 - apiGroups: [{{ .group | quote }}]
