@@ -154,7 +154,7 @@ def test_a_tag_that_is_cleared_is_dropped_by_every_replica_and_written_back_by_n
         one.saw(tag)
         two.knows(tag)
     done = tags(control_plane.kubeconfig, "clear", f"{WEB}:v1", f"{WEB}:v9")
-    assert (done.returncode, done.stdout) == (0, f"forgot {WEB}:v1 {OLD} (first seen {at(1)})\n")
+    assert (done.returncode, done.stdout) == (0, f"removed {WEB}:v1 {OLD} (first seen {at(1)})\n")
     assert done.stderr == f"no record of {WEB}:v9\n"
     for replica in replicas:
         replica.knows("v1", None)

@@ -266,10 +266,11 @@ TEST_CASE("certs renew makes no CA where there was none, and certs wants a direc
   const belay::tests::Folder directory;
   const Result renewed = call({"certs", "renew", "--dir", directory.path()});
   CHECK(renewed.status == kExitError);
-  CHECK(renewed.err == "belay certs: " + directory.path() +
-                           " holds no ca.crt to renew under; create it with: belay certs create "
-                           "--dir " +
-                           directory.path() + "\n");
+  CHECK(renewed.err ==
+        "belay certs: " + directory.path() +
+            " contains no ca.crt, which renewal needs; create it with: belay certs create "
+            "--dir " +
+            directory.path() + "\n");
   CHECK(std::filesystem::is_empty(directory.path()));
   const std::string file = directory.write("file", "text");
   CHECK(call({"certs", "create", "--dir", file}).err ==

@@ -61,17 +61,18 @@ TEST_CASE("image: an error points at the byte and offers a correction") {
   CHECK(outcome.out ==
         "registry.corp/Shop/web:V1\n"
         "              ^\n"
-        "not an image reference: it has upper-case letters in its repository name\n"
+        "  not an image reference: it has upper-case letters in its repository name\n"
         "  did you mean registry.corp/shop/web:V1?\n");
-  CHECK(image({"https://reg.corp/a"}).out ==
-        "https://reg.corp/a\n"
-        "not an image reference: it starts with a URL scheme, which image references do not have\n"
-        "  did you mean reg.corp/a?\n");
+  CHECK(
+      image({"https://reg.corp/a"}).out ==
+      "https://reg.corp/a\n"
+      "  not an image reference: it starts with a URL scheme, which image references do not have\n"
+      "  did you mean reg.corp/a?\n");
   CHECK(image({"nginx:1 "}).out.find("did you mean nginx:1?") != std::string::npos);
   CHECK(image({"nginx:"}).out.find("did you mean nginx?") != std::string::npos);
   CHECK(image({"a b:!"}).out.find("did you mean") == std::string::npos);
   CHECK(image({"a@sha256:0"}).out.find("did you mean") == std::string::npos);
-  CHECK(image({""}).out.starts_with("\"\"\nnot an image reference: it is empty\n"));
+  CHECK(image({""}).out.starts_with("\"\"\n  not an image reference: it is empty\n"));
 }
 
 TEST_CASE("B27: image shows bytes outside printable ASCII escaped") {
@@ -121,7 +122,7 @@ TEST_CASE("image: colour only where it is asked for") {
 }
 
 TEST_CASE("image: references that look like options or lists are read as they are") {
-  CHECK(image({"--", "-a/b"}).out.starts_with("-a/b\n^\nnot an image reference"));
+  CHECK(image({"--", "-a/b"}).out.starts_with("-a/b\n^\n  not an image reference"));
   CHECK(image({"--", "nginx"}).status == kExitClean);
   CHECK(image({"[::1]"}).out.starts_with("[::1]\n"));
   CHECK(image({"[a,b]"}).out.starts_with("[a,b]\n"));

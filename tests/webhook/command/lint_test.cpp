@@ -60,7 +60,7 @@ TEST_CASE("what a policy says can't write to the terminal, nor a line of its own
   const std::string hostile = policy(R"(mode: "\e[31mx", "k\n-:1:1: all good": 1)");
   const auto ran = lint({"-"}, hostile);
   CHECK(std::count(ran.out.begin(), ran.out.end(), '\n') == 2);
-  CHECK(ran.out.find("the text \"\\u{1b}[31mx\"") != std::string::npos);
+  CHECK(ran.out.find("the string \"\\u{1b}[31mx\"") != std::string::npos);
   CHECK(ran.out.find("spec[k\\u{a}-:1:1: all good]: unknown key") != std::string::npos);
   for (const char c : ran.out) CHECK((c == '\n' || (c >= 0x20 && c < 0x7F)));
   CHECK(lint({"no\x1b[31msuch.yaml"}).err.find("no\\u{1b}[31msuch.yaml: ") == 0);

@@ -77,7 +77,7 @@ TEST_CASE("tag-history list: repositories and tags are taken as users write them
   const Outcome mixed = f.tags({"list", "nginx", "registry.corp:5000/shop/web:v3"});
   CHECK(mixed.status == kExitClean);
   CHECK(mixed.out.find("nginx:1.27") != std::string::npos);
-  CHECK(mixed.err == "nothing is remembered of registry.corp:5000/shop/web:v3\n");
+  CHECK(mixed.err == "no record of registry.corp:5000/shop/web:v3\n");
   CHECK(f.tags({"list", "registry.corp:5000/shop/we"}).out.empty());
 }
 
@@ -110,8 +110,8 @@ TEST_CASE("tag-history clear: forgets what is named and nothing else, and says w
   const Outcome one = f.tags({"clear", "registry.corp:5000/shop/web:v2", "nginx:1.26"});
   CHECK(one.status == kExitClean);
   CHECK(one.out ==
-        "forgot registry.corp:5000/shop/web:v2 " + kB + " (first seen 2026-11-02T00:00:00Z)\n");
-  CHECK(one.err == "nothing is remembered of docker.io/library/nginx:1.26\n");
+        "removed registry.corp:5000/shop/web:v2 " + kB + " (first seen 2026-11-02T00:00:00Z)\n");
+  CHECK(one.err == "no record of docker.io/library/nginx:1.26\n");
   CHECK(f.text().find("web:v1 ") != std::string::npos);
   CHECK(f.text().find("web:v2 ") == std::string::npos);
 
