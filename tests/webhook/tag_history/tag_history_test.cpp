@@ -126,7 +126,7 @@ TEST_CASE("nothing is written, and nothing is said of any tag, before the store 
   CHECK(history->first("one.corp/web", "v1") == at(1));
 }
 
-TEST_CASE("a shard that is refused holds up no other, and is told once until it is over") {
+TEST_CASE("a shard that is refused holds up no other, and is reported once until it is over") {
   Fixture f;
   f.store->refused[0] = true;
   const auto history = f.open();
@@ -180,7 +180,7 @@ TEST_CASE("as many as make a batch are written before its time is over") {
   CHECK(soon([&] { return f.store->written(0) == 3; }));
 }
 
-TEST_CASE("a look that fails is told once, and when it is over") {
+TEST_CASE("a look that fails is reported once, and when it is over") {
   Fixture f;
   f.store->look_every = 1ms;
   f.store->look_fails = true;
