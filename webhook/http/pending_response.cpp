@@ -1,4 +1,4 @@
-// Handing an answer from the thread that has it to the reactor that waits for it.
+// Handing a response from the thread that has it to the reactor that waits for it.
 #include "webhook/http/pending_response.h"
 
 #include <sys/eventfd.h>
@@ -41,25 +41,25 @@ void ReadyQueue::wake() {
   std::ignore = ::write(fd_, &one, sizeof one);  // full means awake
 }
 
-void ReadyQueue::push(std::shared_ptr<PendingResponse> answer) {
+void ReadyQueue::push(std::shared_ptr<PendingResponse> response) {
   {
     const std::lock_guard lock(mutex_);
     if (closed_) return;
-    answers_.push_back(std::move(answer));
+    responses_.push_back(std::move(response));
   }
   wake();
 }
 
 void ReadyQueue::take(std::vector<std::shared_ptr<PendingResponse>>& into) {
   const std::lock_guard lock(mutex_);
-  into.swap(answers_);
+  into.swap(responses_);
 }
 
 void ReadyQueue::close() {
   std::vector<std::shared_ptr<PendingResponse>> dropped;  // ended outside the lock
   const std::lock_guard lock(mutex_);
   closed_ = true;
-  dropped.swap(answers_);
+  dropped.swap(responses_);
 }
 
 }  // namespace belay::webhook::http

@@ -1,5 +1,5 @@
-// A request whose answer has to wait for something outside the reactor: the connection is parked,
-// and the reactor asks for the answer once another thread has said ready(), or at a deadline.
+// A request whose response has to wait for something outside the reactor: the connection is parked,
+// and the reactor asks for the response once another thread has said ready(), or at a deadline.
 //
 //   handle():  response.pending = std::make_shared<Mine>(deadline, ...);  // reactor
 //   worker:    pending->found = ...; pending->ready();                    // any thread
@@ -7,7 +7,7 @@
 //
 // While it is parked nothing is read from the connection, so what was pipelined behind waits too.
 // A parked request has begun: draining and stopping wait for it. If the peer goes away meanwhile,
-// nobody asks for the answer; ready() does no harm then, nor after the server's end.
+// nobody asks for the response; ready() does no harm then, nor after the server's end.
 #pragma once
 
 #include <chrono>
@@ -26,7 +26,7 @@ class ReadyQueue;
 /// Why a parked request is looked at again.
 enum class Resumed : std::uint8_t {
   kReady,     ///< ready() was called
-  kDeadline,  ///< it was not in time (or the server must end now): answer without what is missing
+  kDeadline,  ///< it was not in time (or the server must end now): respond without what is missing
 };
 
 class PendingResponse : public std::enable_shared_from_this<PendingResponse> {
@@ -65,7 +65,7 @@ class PendingResponse : public std::enable_shared_from_this<PendingResponse> {
   std::shared_ptr<ReadyQueue> queue_;  ///< guarded by mutex_
 };
 
-/// Where other threads wake a reactor, and what they have for it. Lives as long as an answer that
+/// Where other threads wake a reactor, and what they have for it. Lives as long as a response that
 /// may still become ready. Thread-safe.
 class ReadyQueue {
  public:
@@ -76,7 +76,7 @@ class ReadyQueue {
 
   int fd() const { return fd_; }  ///< an eventfd for epoll
   void wake();
-  void push(std::shared_ptr<PendingResponse> answer);
+  void push(std::shared_ptr<PendingResponse> response);
   /// Moves what is there into `into`, which must be empty.
   void take(std::vector<std::shared_ptr<PendingResponse>>& into);
   /// From now on push() drops what it gets.
@@ -85,8 +85,8 @@ class ReadyQueue {
  private:
   const int fd_;
   std::mutex mutex_;
-  std::vector<std::shared_ptr<PendingResponse>> answers_;  ///< guarded by mutex_
-  bool closed_ = false;                                    ///< guarded by mutex_
+  std::vector<std::shared_ptr<PendingResponse>> responses_;  ///< guarded by mutex_
+  bool closed_ = false;                                      ///< guarded by mutex_
 };
 
 }  // namespace belay::webhook::http
