@@ -131,7 +131,7 @@ TEST_CASE("what pinning looks at must have its type too") {
         Row{{{"ownerReferences", Json::array({{{"controller", "yes"}}})}},
             Json::object(),
             "request.object.metadata.ownerReferences[0].controller must be true or false, not a "
-            "text"},
+            "string"},
         Row{{{"deletionTimestamp", 1}},
             Json::object(),
             "request.object.metadata.deletionTimestamp must be a string, not a number"},
