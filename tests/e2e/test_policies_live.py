@@ -259,7 +259,7 @@ def test_A13_a_policy_that_breaks_leaves_the_last_good_one_in_force_and_its_auth
     assert all(belay.ready() for belay in live.replicas)
 
     def warnings():
-        return [event for event in live.events("production") if event["reason"] == "PolicyNotRead"]
+        return [event for event in live.events("production") if event["reason"] == "PolicyInvalid"]
     (warning,) = Cluster.until(warnings)
     assert warning["type"] == "Warning"
     assert "data[policy.yaml]:9:5: " in warning["message"] and "production" in warning["message"]
@@ -276,7 +276,7 @@ def test_what_kubectl_shows_of_a_broken_policy_helps(live):
     Cluster.until(lambda: live.status("production").startswith("invalid"))
     shown = live.control_plane.kubectl("-n", NAMESPACE, "describe", "configmap", "production").stdout
     print(shown)
-    assert "stays in force" in shown and "PolicyNotRead" in shown
+    assert "stays in force" in shown and "PolicyInvalid" in shown
 
 
 def test_policies_add_up_and_go_with_their_ConfigMap(live):

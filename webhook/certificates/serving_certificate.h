@@ -55,7 +55,7 @@ struct DirectoryOptions {
 /// Makes sure that `directory` (created where absent, mode 0700) holds a CA and a leaf for
 /// `names` that is neither expired nor due: keeps what is good, renews what is not. Keys get mode
 /// 0600; each file is replaced by rename, so a reader never sees half a file.
-/// A file that is there but does not read is an error: it may be a user's, so it is never
+/// A file that is there but is invalid is an error: it may be a user's, so it is never
 /// overwritten.
 std::expected<DirectoryCertificates, certs::Error> ensure_directory_certificates(
     const std::string& directory, const DirectoryOptions& options, certs::TimePoint now);

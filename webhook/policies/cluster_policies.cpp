@@ -51,7 +51,7 @@ std::string digest_of(const ConfigMapData& data) {
   return certs::sha256_hex(all);
 }
 
-/// Reads the texts anew. What did not change stays the same value; what does not read stays what
+/// Reads the texts anew. What did not change stays the same value; what is invalid stays what
 /// it was.
 ConfigMapVerdict verdict_of(const kube::Object& object, const std::string& only_namespace,
                             const ConfigMapVerdict& before) {

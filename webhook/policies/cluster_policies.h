@@ -4,7 +4,7 @@
 // belay.dev/status and an Event.
 //
 // What stays in force, and when:
-// - A key that does not read leaves its last good policy in force. A key, a label or a ConfigMap
+// - An invalid key leaves its last good policy in force. A key, a label or a ConfigMap
 //   that is taken away takes its policies along: that is its author's will.
 // - The last policy of the cluster never goes, though: a webhook that is ready and lets everything
 //   pass is a guard that only looks like one, and `kubectl replace --force` deletes before it

@@ -1,4 +1,4 @@
-// What is answered about a ConfigMap that holds policies: refused while one of them does not read,
+// What is answered about a ConfigMap that holds policies: refused while one of them is invalid,
 // with every error and its line, so that its author learns of it at `kubectl apply` or in
 // `kubectl edit`. Pure; off the path of workloads.
 #pragma once

@@ -38,7 +38,7 @@ struct ConfigMapPolicies {
   /// By the key that holds it ("production.yaml"). Source and revision are set; `only_namespace` is
   /// the caller's, who knows which namespace is belay's own.
   std::map<std::string, policy::Policy> by_key;
-  /// One a key that does not read, with every error of it; `file` is "data[production.yaml]". A
+  /// One for each invalid key, with every error of it; `file` is "data[production.yaml]". A
   /// ConfigMap without any policy is a problem too, of "data".
   std::vector<PolicyProblem> problems;
 

@@ -1,5 +1,5 @@
 // What belay says about a ConfigMap with policies, in the annotation belay.dev/status: which of
-// them are in force, which do not read, and where in the text the errors are. Pure and thread-safe.
+// them are in force, which are invalid, and where in the text the errors are. Pure and thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -27,7 +27,7 @@ inline constexpr std::size_t kMaxStatusBytes = 1024;
 
 /// A line for each thing to know, problems first, at most kMaxStatusBytes of them:
 ///     in force: production (revision 0123456789ab)
-///     does not read, last good revision 0123456789ab of production stays in force:
+///     invalid, last good revision 0123456789ab of production stays in force:
 ///     data[production.yaml]:3:5: spec.rules.mutableTags: unknown key …
 /// The same verdict has the same text on every replica.
 std::string status_text(const ConfigMapVerdict& verdict);

@@ -17,7 +17,7 @@
 
 namespace belay::webhook::policies {
 
-/// Follows the paths. What a file held stays in force while the file does not read, or while a path
+/// Follows the paths. What a file held stays in force while the file is invalid, or while a path
 /// that was given is away; a file that goes from a directory takes its policies along. The last
 /// policy never goes: a set without any is not published.
 class PolicyWatch {

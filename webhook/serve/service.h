@@ -37,7 +37,7 @@ class Service {
 
   /// Runs the steps and says `listening` in the log, with the ports that are bound. A step that
   /// fails ends it: what was started is stopped again.
-  /// Policies that do not read are no failure: the service runs, is not ready and says why.
+  /// Invalid policies are no failure: the service runs, is not ready and says why.
   std::expected<void, std::string> start();
   /// Looks at certificate and policy files now.
   void reload();

@@ -38,7 +38,7 @@ struct Shard {
   std::string name, uid;
   std::string resource_version;  ///< "" where there is no such ConfigMap
   RecordMap entries;
-  std::vector<std::string> problems;  ///< of lines that don't read
+  std::vector<std::string> problems;  ///< of invalid lines
 };
 Shard read_shard(const kube::Object& config_map);
 

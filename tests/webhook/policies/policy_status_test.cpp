@@ -137,7 +137,7 @@ TEST_CASE("a leader writes the annotation by server-side apply, and an Event bes
   const auto events = f.api.below(kEvents);
   REQUIRE(events.size() == 1);
   CHECK(events[0]["type"] == "Warning");
-  CHECK(events[0]["reason"] == "PolicyNotRead");
+  CHECK(events[0]["reason"] == "PolicyInvalid");
   CHECK(events[0]["message"] == "does not read: data[p]:1:1: x; in force: y");
   CHECK(events[0]["involvedObject"]["kind"] == "ConfigMap");
   CHECK(events[0]["involvedObject"]["name"] == "production");
