@@ -12,6 +12,7 @@
 #include "webhook/command/command.h"
 #include "webhook/command/help.h"
 #include "webhook/command/suggest.h"
+#include "webhook/serve/limits.h"
 
 namespace {
 
@@ -170,6 +171,29 @@ TEST_CASE("every command has help with an example, no wider than 100 columns") {
             std::string::npos);
     }
   }
+}
+
+TEST_CASE("help of serve lists every limit under a heading of its own, with bounds and default") {
+  const std::string help = call({"serve", "--help"}).out;
+  const std::size_t heading = help.find("\nLimits:\n");
+  REQUIRE(heading != std::string::npos);
+  CHECK(help.find("\nOptions:\n") < heading);
+  CHECK(help.find("--help ") < heading);
+  CHECK(heading < help.find("\nExamples:\n"));
+  std::string words;  // without the breaks of lines
+  std::istringstream text(help.substr(heading));
+  for (std::string word; text >> word;) words += word + " ";
+  namespace serve = belay::webhook::serve;
+  const auto defaults = serve::default_limit_texts();
+  for (std::size_t i = 0; i < serve::limit_rows().size(); ++i) {
+    const serve::Limit& limit = serve::limit_rows()[i];
+    const std::string row = std::string(limit.name) + " " + std::string(limit.type_name()) + " " +
+                            std::string(limit.text) + " (" + limit.bounds() +
+                            ") [default: " + defaults[i] + "]";
+    CAPTURE(row);
+    CHECK(words.find(row) != std::string::npos);
+  }
+  CHECK(call({"man"}).out.find(".B Limits\n") != std::string::npos);
 }
 
 TEST_CASE("called as a kubectl plugin, help speaks of kubectl belay") {
