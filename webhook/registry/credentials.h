@@ -12,7 +12,7 @@ struct Credential {
   std::string username, password;
   std::string identity_token;  ///< an OAuth2 refresh token, in place of a password
   std::string registry_token;  ///< a bearer token that is sent as it is
-  /// Keeps what one credential learned from another's questions: "anonymous", or a digest over
+  /// Keeps what one credential learned from another's requests: "anonymous", or a digest over
   /// whom it belongs to and what it says. Equal for equal credentials only.
   std::string identity = "anonymous";
 };

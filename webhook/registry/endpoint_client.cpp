@@ -113,7 +113,8 @@ EndpointClient::EndpointClient(const Endpoint& endpoint, const RegistryClientOpt
       slots_(options.connections_each),
       breaker_(options.failures_to_open, options.open_time) {}
 
-EndpointClient::Answer EndpointClient::ask(const Question& question, const Credential& credential,
+EndpointClient::Answer EndpointClient::ask(const RegistryRequest& request,
+                                           const Credential& credential,
                                            Clock::time_point deadline) {
   if (!sit_out_pause(deadline) || !breaker_.may_ask(Clock::now())) {
     return std::unexpected(Failure::kCircuitOpen);
@@ -125,7 +126,7 @@ EndpointClient::Answer EndpointClient::ask(const Question& question, const Crede
   for (int tries = 0;; ++tries) {
     Attempt attempt{.deadline = deadline};
     // An endpoint that speaks http is told no secret.
-    Answer answer = ask_once(question, https_ ? credential : anonymous(), attempt);
+    Answer answer = ask_once(request, https_ ? credential : anonymous(), attempt);
     const auto now = Clock::now();
     const auto pause = backoff(tries);
     if (answer || !is_passing(answer.error())) {
@@ -161,7 +162,7 @@ bool EndpointClient::sit_out_pause(Clock::time_point deadline, Clock::time_point
 }
 
 /// What is wrong with a response, if anything. The pause that a 429 asks for is kept, whoever of
-/// those that a question leads to said it: the next one would lead there, too.
+/// those that a request leads to said it: the next one would lead there, too.
 std::optional<Failure> EndpointClient::check(const http_client::ClientResponse& answer) {
   const auto failure = failure_of(answer.status);
   if (failure == Failure::kRateLimited) {
@@ -170,31 +171,31 @@ std::optional<Failure> EndpointClient::check(const http_client::ClientResponse& 
   return failure;
 }
 
-EndpointClient::Answer EndpointClient::ask_once(const Question& question,
+EndpointClient::Answer EndpointClient::ask_once(const RegistryRequest& request,
                                                 const Credential& credential, Attempt& attempt) {
-  const AuthorizationStore::Key key(question.scope, credential.identity);
+  const AuthorizationStore::Key key(request.scope, credential.identity);
   std::optional<std::string> header = authorizations_.find(key, Clock::now());
   if (!header && !credential.registry_token.empty()) {
     header = "Bearer " + credential.registry_token;
   }
-  const std::string url = endpoint_.url + question.path;
+  const std::string url = endpoint_.url + request.path;
   for (int round = 0;; ++round) {
     std::vector<http_client::Header> headers = {{"Accept-Encoding", "identity"}};
-    if (!question.accept.empty()) headers.emplace_back("Accept", question.accept);
+    if (!request.accept.empty()) headers.emplace_back("Accept", request.accept);
     if (header) headers.emplace_back("Authorization", *header);
-    Answer answer = send(client_, question.method, url, std::move(headers), attempt);
+    Answer answer = send(client_, request.method, url, std::move(headers), attempt);
     if (!answer) return answer;
     if (answer->status == 401 && round == 0) {
       authorizations_.forget(key);
-      auto authorized = authorize(*answer, question, credential, attempt);
+      auto authorized = authorize(*answer, request, credential, attempt);
       if (!authorized) return std::unexpected(authorized.error());
       header = std::move(*authorized);
       continue;
     }
-    if (answer->status == 405 && question.method == "HEAD") return answer;
+    if (answer->status == 405 && request.method == "HEAD") return answer;
     const auto failure = check(*answer);
-    if (failure == Failure::kRedirect && question.follow_redirect) {
-      return follow(*answer, question, attempt);
+    if (failure == Failure::kRedirect && request.follow_redirect) {
+      return follow(*answer, request, attempt);
     }
     if (failure) return std::unexpected(*failure);
     return answer;
@@ -224,7 +225,7 @@ EndpointClient::Answer EndpointClient::send(const http_client::Client& client,
 /// the registry is not for wherever it leads: else it could have services asked that it can't
 /// reach.
 EndpointClient::Answer EndpointClient::follow(const http_client::ClientResponse& redirect,
-                                              const Question& question, Attempt& attempt) {
+                                              const RegistryRequest& request, Attempt& attempt) {
   const std::string* const location = redirect.header("location");
   if (location == nullptr) return std::unexpected(Failure::kRedirect);
   const bool relative = location->starts_with('/') && !location->starts_with("//");
@@ -239,14 +240,14 @@ EndpointClient::Answer EndpointClient::follow(const http_client::ClientResponse&
   const http_client::Client& client =
       same || is_listed(*target, endpoint_.blob_hosts) ? elsewhere_ : public_;
   Answer answer =
-      send(client, question.method, target->text(), {{"Accept-Encoding", "identity"}}, attempt);
+      send(client, request.method, target->text(), {{"Accept-Encoding", "identity"}}, attempt);
   if (!answer) return answer;
   if (const auto failure = check(*answer)) return std::unexpected(*failure);
   return answer;
 }
 
 std::expected<std::string, Failure> EndpointClient::authorize(
-    const http_client::ClientResponse& refusal, const Question& question,
+    const http_client::ClientResponse& refusal, const RegistryRequest& request,
     const Credential& credential, Attempt& attempt) {
   Failure why = Failure::kUnauthorized;
   for (const auto& [name, value] : refusal.headers) {
@@ -254,16 +255,17 @@ std::expected<std::string, Failure> EndpointClient::authorize(
     for (const Challenge& challenge : read_challenges(value)) {
       const AuthScheme* const scheme = find_auth_scheme(challenge.scheme);
       if (scheme == nullptr) continue;
-      const Login login{
-          .challenge = challenge,
-          .credential = credential,
-          .endpoint = endpoint_,
-          .scope = question.scope,
-          .send = [&](LoginRequest request) { return send_login(std::move(request), attempt); }};
+      const Login login{.challenge = challenge,
+                        .credential = credential,
+                        .endpoint = endpoint_,
+                        .scope = request.scope,
+                        .send = [&](LoginRequest login_request) {
+                          return send_login(std::move(login_request), attempt);
+                        }};
       const auto authorization = scheme->log_in(login);
       if (!authorization) why = authorization.error();
       if (!authorization || !*authorization) continue;
-      authorizations_.put({question.scope, credential.identity}, (*authorization)->header,
+      authorizations_.put({request.scope, credential.identity}, (*authorization)->header,
                           (*authorization)->expiry);
       return (*authorization)->header;
     }

@@ -19,7 +19,7 @@
 namespace belay::webhook::registry {
 
 /// What is asked of an endpoint.
-struct Question {
+struct RegistryRequest {
   std::string_view method;       ///< "HEAD", "GET"
   std::string path;              ///< below the endpoint: "/v2/shop/web/manifests/v1"
   std::string_view accept;       ///< media types, "" for any
@@ -36,7 +36,7 @@ class EndpointClient {
   EndpointClient& operator=(const EndpointClient&) = delete;
 
   /// A 2xx answer, or 405 to a HEAD; anything else is a Failure.
-  std::expected<http_client::ClientResponse, Failure> ask(const Question& question,
+  std::expected<http_client::ClientResponse, Failure> ask(const RegistryRequest& request,
                                                           const Credential& credential,
                                                           Clock::time_point deadline);
   const Endpoint& endpoint() const { return endpoint_; }
@@ -44,7 +44,7 @@ class EndpointClient {
  private:
   using Answer = std::expected<http_client::ClientResponse, Failure>;
 
-  /// One attempt at a question.
+  /// One attempt at a request.
   struct Attempt {
     Clock::time_point deadline;
     /// It ended in a timeout that is the asker's: too little time was left for the registry, or
@@ -53,15 +53,15 @@ class EndpointClient {
   };
 
   bool sit_out_pause(Clock::time_point deadline, Clock::time_point not_before = {});
-  Answer ask_once(const Question& question, const Credential& credential, Attempt& attempt);
+  Answer ask_once(const RegistryRequest& request, const Credential& credential, Attempt& attempt);
   Answer send(const http_client::Client& client, std::string_view method, const std::string& url,
               std::vector<http_client::Header> headers, Attempt& attempt,
               std::string_view body = {}) const;
   std::optional<Failure> check(const http_client::ClientResponse& answer);
-  Answer follow(const http_client::ClientResponse& redirect, const Question& question,
+  Answer follow(const http_client::ClientResponse& redirect, const RegistryRequest& request,
                 Attempt& attempt);
   std::expected<std::string, Failure> authorize(const http_client::ClientResponse& refusal,
-                                                const Question& question,
+                                                const RegistryRequest& request,
                                                 const Credential& credential, Attempt& attempt);
   Answer send_login(LoginRequest request, Attempt& attempt);
 

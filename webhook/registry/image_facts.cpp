@@ -49,10 +49,10 @@ ImageFactSource::ImageFactSource(Resolver& resolver, Keyring keyring, PullSecret
       checkers_("tag-check", kCheckers, kWaitingChecks) {}
 
 /// Whether a registry has to be asked, and may be; where it may not, that is a problem.
-bool ImageFactSource::asks_registry(const admission::ImageFactRequest& question,
+bool ImageFactSource::asks_registry(const admission::ImageFactRequest& request,
                                     policy::ImageFacts& facts) const {
-  const policy::ImageReference& reference = question.reference;
-  if (!question.need.metadata && (!question.need.digest || reference.has_digest())) return false;
+  const policy::ImageReference& reference = request.reference;
+  if (!request.need.metadata && (!request.need.digest || reference.has_digest())) return false;
   if (registries_ == nullptr || registries_->find(reference.host()) != nullptr) return true;
   facts.problem = error_of(reference.host(), Failure::kNotListed).message;
   return false;
@@ -78,26 +78,25 @@ ImageFactSource::Credentials ImageFactSource::read_credentials(
   return {credentials(of_pod->get(), image), {}};
 }
 
-void ImageFactSource::take_tag_record(const admission::ImageFactRequest& question,
+void ImageFactSource::take_tag_record(const admission::ImageFactRequest& request,
                                       policy::ImageFacts& facts) const {
-  if (!question.need.record) return;
+  if (!request.need.record) return;
   if (tag_history_ == nullptr) {
     return add_problem("belay has no tag history here; start it with --cluster or --tag-history",
                        facts);
   }
-  auto first = tag_history_->first(question.reference.repository_key(), question.reference.tag);
+  auto first = tag_history_->first(request.reference.repository_key(), request.reference.tag);
   if (!first) return add_problem(first.error(), facts);
   facts.first_seen = std::move(*first);
   facts.record_known = true;
 }
 
 bool ImageFactSource::known(const admission::PullIdentity& identity,
-                            const admission::ImageFactRequest& question,
-                            policy::ImageFacts& facts) {
+                            const admission::ImageFactRequest& request, policy::ImageFacts& facts) {
   facts = {};
-  ImageName image = image_name_of(question.reference);
-  const policy::ImageNeed& need = question.need;
-  if (asks_registry(question, facts)) {
+  ImageName image = image_name_of(request.reference);
+  const policy::ImageNeed& need = request.need;
+  if (asks_registry(request, facts)) {
     std::shared_ptr<const Keyring> of_pod;
     if (pull_secrets_ != nullptr) {
       of_pod = pull_secrets_->known(identity);
@@ -119,7 +118,7 @@ bool ImageFactSource::known(const admission::PullIdentity& identity,
     }
   }
   facts.digest = std::move(image.digest);
-  take_tag_record(question, facts);
+  take_tag_record(request, facts);
   return true;
 }
 
@@ -134,13 +133,13 @@ std::string ImageFactSource::known_digest(const admission::PullIdentity& identit
 }
 
 void ImageFactSource::ask(const admission::PullIdentity& identity,
-                          const admission::ImageFactRequest& question,
+                          const admission::ImageFactRequest& request,
                           std::chrono::steady_clock::time_point deadline,
                           policy::ImageFacts& facts) {
   facts = {};
-  ImageName image = image_name_of(question.reference);
-  const policy::ImageNeed& need = question.need;
-  if (asks_registry(question, facts)) {
+  ImageName image = image_name_of(request.reference);
+  const policy::ImageNeed& need = request.need;
+  if (asks_registry(request, facts)) {
     const Credentials may = read_credentials(identity, image, deadline);
     const auto fail = [&](const RegistryError& error) {
       add_problem(error.message, facts);
@@ -161,7 +160,7 @@ void ImageFactSource::ask(const admission::PullIdentity& identity,
     }
   }
   facts.digest = std::move(image.digest);
-  take_tag_record(question, facts);
+  take_tag_record(request, facts);
 }
 
 void ImageFactSource::admitted(const admission::PullIdentity& identity,

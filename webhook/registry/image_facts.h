@@ -26,11 +26,11 @@ class ImageFactSource final : public admission::ImageSource {
   ImageFactSource(Resolver& resolver, Keyring keyring, PullSecrets* pull_secrets,
                   TagRecords* tag_history, const Registries* registries = nullptr);
 
-  bool known(const admission::PullIdentity& identity, const admission::ImageFactRequest& question,
+  bool known(const admission::PullIdentity& identity, const admission::ImageFactRequest& request,
              policy::ImageFacts& facts) override;
   std::string known_digest(const admission::PullIdentity& identity,
                            const policy::ImageReference& reference) override;
-  void ask(const admission::PullIdentity& identity, const admission::ImageFactRequest& question,
+  void ask(const admission::PullIdentity& identity, const admission::ImageFactRequest& request,
            std::chrono::steady_clock::time_point deadline, policy::ImageFacts& facts) override;
   /// A digest that a user wrote behind a tag is remembered only once the registry says the same of
   /// the tag: else whoever deploys first could fix what a tag counts as for everyone.
@@ -45,12 +45,11 @@ class ImageFactSource final : public admission::ImageSource {
     std::string problem;
   };
 
-  bool asks_registry(const admission::ImageFactRequest& question, policy::ImageFacts& facts) const;
+  bool asks_registry(const admission::ImageFactRequest& request, policy::ImageFacts& facts) const;
   std::vector<Credential> credentials(const Keyring* of_pod, const ImageName& image) const;
   Credentials read_credentials(const admission::PullIdentity& identity, const ImageName& image,
                                std::chrono::steady_clock::time_point deadline) const;
-  void take_tag_record(const admission::ImageFactRequest& question,
-                       policy::ImageFacts& facts) const;
+  void take_tag_record(const admission::ImageFactRequest& request, policy::ImageFacts& facts) const;
 
   Resolver& resolver_;
   const Registries* const registries_;

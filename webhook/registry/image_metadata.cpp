@@ -64,7 +64,7 @@ std::size_t bytes_of(const policy::ImageMetadata& metadata) {
 }
 
 /// Digests that are read by whoever has time. Shared with the pool, so it owns what it needs: a
-/// piece of work may begin after the question is given up.
+/// piece of work may begin after the request is given up.
 class MetadataReader::SideBySide : public std::enable_shared_from_this<SideBySide> {
  public:
   using Read = std::function<Asked<Part>(const Place&, const std::string&, Clock::time_point)>;

@@ -1,6 +1,6 @@
 // What an image says of itself, read from its registry: manifest, or index and the manifests of all
 // its platforms side by side; image configs; attached artifacts. What never changes is kept, so a
-// question that ran out of time goes on from there the next time. Thread-safe; blocks.
+// request that ran out of time goes on from there the next time. Thread-safe; blocks.
 //
 // Each body is compared with the digest that was asked for, and what comes from it is bounded.
 #pragma once

@@ -12,8 +12,8 @@ namespace belay::webhook::registry {
 /// \return why the value does not read: half of a list would pass for the whole
 std::expected<std::string, std::string> read_next_link(std::string_view value);
 
-/// What `target` asks below the endpoint, as Question::path, where it is another page of the list
-/// at `path`: the endpoint's own scheme, host and port, and the same folder.
+/// What `target` asks below the endpoint, as RegistryRequest::path, where it is another page of the
+/// list at `path`: the endpoint's own scheme, host and port, and the same folder.
 /// \param endpoint  "https://host[:port][/prefix]"
 /// \param path      "/v2/shop/web/referrers/sha256:…", with a query or without
 /// \param target    a URL, or "/path" or "?query" of this one

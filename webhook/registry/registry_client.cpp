@@ -1,4 +1,4 @@
-// Questions about images -> requests to endpoints, mirrors first; and what their answers say.
+// Lookups of images -> requests to endpoints, mirrors first; and what their answers say.
 #include "webhook/registry/registry_client.h"
 
 #include <fmt/format.h>
@@ -53,7 +53,7 @@ std::string header_of(const http_client::ClientResponse& answer, std::string_vie
 constexpr std::string_view kIndex = "application/vnd.oci.image.index.v1+json";
 constexpr std::size_t kMaxPages = 16;  ///< of one list
 
-/// The question for the page after this one; nothing where this is the last.
+/// The request for the page after this one; nothing where this is the last.
 std::expected<std::optional<std::string>, std::string> page_after(
     const http_client::ClientResponse& answer, const Endpoint& endpoint, std::string_view path) {
   for (const auto& [name, value] : answer.headers) {
@@ -68,20 +68,20 @@ std::expected<std::optional<std::string>, std::string> page_after(
 /// A list of referrers in one answer, which a registry may give in pages (distribution-spec 1.1):
 /// all of them, or none. They have one bound together, that of a single answer.
 std::expected<http_client::ClientResponse, Failure> ask_all_pages(EndpointClient& client,
-                                                                  Question question,
+                                                                  RegistryRequest request,
                                                                   const Credential& credential,
                                                                   Clock::time_point deadline) {
   std::vector<std::string> pages;
   std::size_t bytes = 0;
   while (true) {
-    auto answer = client.ask(question, credential, deadline);
+    auto answer = client.ask(request, credential, deadline);
     if (!answer) {
       // A later page that is not there is no registry without the API.
       const bool half = !pages.empty() && answer.error() == Failure::kNotFound;
       return half ? std::unexpected(Failure::kInvalidResponse) : std::move(answer);
     }
     bytes += answer->body.size();
-    const auto next = page_after(*answer, client.endpoint(), question.path);
+    const auto next = page_after(*answer, client.endpoint(), request.path);
     if (!next || bytes > kMaxResponse) return std::unexpected(Failure::kInvalidResponse);
     if (!*next && pages.empty()) return answer;
     pages.push_back(std::move(answer->body));
@@ -92,7 +92,7 @@ std::expected<http_client::ClientResponse, Failure> ask_all_pages(EndpointClient
       return answer;
     }
     if (pages.size() == kMaxPages) return std::unexpected(Failure::kInvalidResponse);
-    question.path = **next;
+    request.path = **next;
   }
 }
 
@@ -121,12 +121,12 @@ class RegistryClient::Impl {
   /// Asks the endpoints in turn until one has a good answer; the last one's failure counts.
   /// \param good  what is wrong with an answer, if anything
   template <class Good>
-  Answer ask(const Place& place, const Question& question, Clock::time_point deadline,
+  Answer ask(const Place& place, const RegistryRequest& request, Clock::time_point deadline,
              const Good& good) {
     return ask_each(
         place, deadline, good,
-        [&question](EndpointClient& client, const Credential& credential, Clock::time_point end) {
-          return client.ask(question, credential, end);
+        [&request](EndpointClient& client, const Credential& credential, Clock::time_point end) {
+          return client.ask(request, credential, end);
         });
   }
 
@@ -161,8 +161,8 @@ class RegistryClient::Impl {
     return std::unexpected(error_of(place.registry, failure));
   }
 
-  static Question about(const Place& place, std::string_view method, std::string_view kind,
-                        std::string_view what, std::string_view accept) {
+  static RegistryRequest about(const Place& place, std::string_view method, std::string_view kind,
+                               std::string_view what, std::string_view accept) {
     return {.method = method,
             .path = fmt::format("/v2/{}/{}/{}", place.repository, kind, what),
             .accept = accept,
@@ -232,9 +232,9 @@ std::expected<Blob, RegistryError> RegistryClient::manifest(const Place& place,
 
 std::expected<Blob, RegistryError> RegistryClient::blob(const Place& place, std::string_view digest,
                                                         Clock::time_point deadline) {
-  Question question = Impl::about(place, "GET", "blobs", digest, "");
-  question.follow_redirect = true;
-  auto answer = impl_->ask(place, question, deadline,
+  RegistryRequest request = Impl::about(place, "GET", "blobs", digest, "");
+  request.follow_redirect = true;
+  auto answer = impl_->ask(place, request, deadline,
                            [&](const http_client::ClientResponse& whole) -> std::optional<Failure> {
                              if (has_digest(whole.body, digest)) return std::nullopt;
                              return Failure::kInvalidResponse;
@@ -249,11 +249,11 @@ std::expected<Blob, RegistryError> RegistryClient::referrers(const Place& place,
   const auto reads = [](const http_client::ClientResponse& answer) -> std::optional<Failure> {
     return read_referrers(answer.body) ? std::nullopt : std::optional(Failure::kInvalidResponse);
   };
-  const Question question = Impl::about(place, "GET", "referrers", digest, kIndex);
+  const RegistryRequest request = Impl::about(place, "GET", "referrers", digest, kIndex);
   auto answer = impl_->ask_each(
       place, deadline, reads,
-      [&question](EndpointClient& client, const Credential& credential, Clock::time_point end) {
-        return ask_all_pages(client, question, credential, end);
+      [&request](EndpointClient& client, const Credential& credential, Clock::time_point end) {
+        return ask_all_pages(client, request, credential, end);
       });
   if (!answer && answer.error().failure != Failure::kNotFound) {
     return std::unexpected(answer.error());

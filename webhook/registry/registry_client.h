@@ -1,4 +1,4 @@
-// One question to one registry, over HTTPS: HEAD and GET of manifests, blobs, referrers, with the
+// One lookup at one registry, over HTTPS: HEAD and GET of manifests, blobs, referrers, with the
 // login, tokens kept until they expire, retries within the deadline, a circuit breaker for each
 // registry. Thread-safe; every call blocks until its deadline at most.
 //
@@ -35,7 +35,7 @@ enum class Failure : std::uint8_t {
   kRefusedRealm,     ///< the challenge names a token service that may not be asked
   kInvalidResponse,  ///< no digest, a wrong one, a body that is invalid or too large
   kCircuitOpen,      ///< it is not asked: it failed too often a moment ago
-  kBusy,             ///< too many questions wait
+  kBusy,             ///< too many requests wait
 };
 std::string_view name_of(Failure failure);  ///< "not_found"
 

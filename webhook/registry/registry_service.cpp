@@ -101,18 +101,18 @@ class RegistryService::Impl final : public admission::ImageSource {
   }
   std::vector<std::string> hosts() const { return in_force()->hosts(); }
 
-  bool known(const admission::PullIdentity& identity, const admission::ImageFactRequest& question,
+  bool known(const admission::PullIdentity& identity, const admission::ImageFactRequest& request,
              policy::ImageFacts& facts) override {
-    return in_force()->facts().known(identity, question, facts);
+    return in_force()->facts().known(identity, request, facts);
   }
   std::string known_digest(const admission::PullIdentity& identity,
                            const policy::ImageReference& reference) override {
     return in_force()->facts().known_digest(identity, reference);
   }
-  void ask(const admission::PullIdentity& identity, const admission::ImageFactRequest& question,
+  void ask(const admission::PullIdentity& identity, const admission::ImageFactRequest& request,
            std::chrono::steady_clock::time_point deadline, policy::ImageFacts& facts) override {
     try {
-      in_force()->facts().ask(identity, question, deadline, facts);
+      in_force()->facts().ask(identity, request, deadline, facts);
     } catch (const std::exception&) {  // out of memory
       facts = {};
       facts.problem = "the registry could not be asked";

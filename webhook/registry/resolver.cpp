@@ -139,7 +139,7 @@ class Resolver::Impl {
   Digest fetch_digest(const ImageName& image, const Credential& credential, const std::string& key,
                       Clock::time_point deadline) {
     const auto asked = now_();
-    // Another's question may have been answered since we looked.
+    // Another's request may have been answered since we looked.
     if (auto found = digests_.find(key);
         found && asked - found->said < (found->value ? options_.fresh : options_.negative)) {
       return std::move(found->value);

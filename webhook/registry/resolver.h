@@ -2,7 +2,7 @@
 // `belay check --resolve` and `belay pin`. Holds facts about images, never a verdict.
 //
 // Digests are kept by registry, repository, tag and credential identity: what one credential was
-// shown, no other sees. The same question is asked once at a time (single flight). Thread-safe.
+// shown, no other sees. The same request is asked once at a time (single flight). Thread-safe.
 #pragma once
 
 #include <chrono>

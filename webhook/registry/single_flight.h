@@ -1,4 +1,4 @@
-// The same question asked once at a time: who comes while it is out waits for its answer, each by a
+// The same request asked once at a time: who comes while it is out waits for its answer, each by a
 // deadline of their own. Thread-safe.
 #pragma once
 

@@ -1,4 +1,4 @@
-// How many questions may be out at once. Thread-safe.
+// How many requests may be out at once. Thread-safe.
 #pragma once
 
 #include <chrono>

@@ -1,4 +1,4 @@
-// Authorization headers that a registry has asked for before, so that the next question carries
+// Authorization headers that a registry has asked for before, so that the next request carries
 // one at once. Keyed by scope and credential identity; bounded. Thread-safe.
 #pragma once
 
