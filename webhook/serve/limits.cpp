@@ -24,7 +24,7 @@ std::uint64_t get_field(const Limits& limits) {
   if constexpr (std::integral<decltype(value)>) {
     return static_cast<std::uint64_t>(value);
   } else {
-    return static_cast<std::uint64_t>(value.count());
+    return static_cast<std::uint64_t>(std::chrono::milliseconds(value).count());
   }
 }
 
@@ -35,8 +35,7 @@ void set_field(Limits& limits, std::uint64_t value) {
   if constexpr (std::integral<Field>) {
     field = static_cast<Field>(value);
   } else {
-    static_assert(std::same_as<Field, std::chrono::milliseconds>);
-    field = Field(value);
+    field = std::chrono::ceil<Field>(std::chrono::milliseconds(value));
   }
 }
 
@@ -48,11 +47,13 @@ constexpr Limit row(std::string_view name, LimitUnit unit, std::uint64_t least, 
 
 using enum LimitUnit;
 using Http = http::ServerOptions;
+using Evaluation = admission::EvaluationBudget::Limits;
 using Namespaces = admission::NamespaceLookups::Options;
 using Images = admission::ImageLookups::Options;
 using Registries = registry::RegistryClientOptions;
 using Digests = registry::ResolverOptions;
 constexpr auto kServer = &Limits::server;
+constexpr auto kEvaluation = &Limits::evaluation;
 constexpr auto kNamespaces = &Limits::namespaces;
 constexpr auto kImages = &Limits::images;
 constexpr auto kRegistries = &Limits::registries;
@@ -86,6 +87,12 @@ constexpr Limit kLimits[] = {
         "--max-connection-age", kMilliseconds, kMinute, 24 * kHour,
         "After that, a connection is closed after its next response, so that load spreads over the "
         "replicas"),
+    row<kEvaluation, &Evaluation::most>(
+        "--max-evaluation-time", kMilliseconds, 10, 5 * kSecond,
+        "CPU time for one object; beyond it the request is undecided"),
+    row<kEvaluation, &Evaluation::rest>(
+        "--evaluation-pause", kMilliseconds, kSecond, kHour,
+        "How long further expensive requests of the same namespace are undecided after that"),
     row<kNamespaces, &Namespaces::deadline>(
         "--namespace-lookup-timeout", kMilliseconds, 50, 5 * kSecond,
         "For the labels of a namespace that is not in the watch cache yet"),

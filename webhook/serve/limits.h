@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "webhook/admission/evaluation_budget.h"
 #include "webhook/admission/image_lookups.h"
 #include "webhook/admission/namespace_lookups.h"
 #include "webhook/http/server.h"
@@ -23,6 +24,7 @@ namespace belay::webhook::serve {
 /// The options of the parts whose limits can be set.
 struct Limits {
   http::ServerOptions server;
+  admission::EvaluationBudget::Limits evaluation;
   admission::NamespaceLookups::Options namespaces;
   admission::ImageLookups::Options images;
   registry::RegistryClientOptions registries;

@@ -238,6 +238,7 @@ std::expected<void, std::string> Service::start_server() {
                 .today = [this] { return today(); },
                 .extra_templates = config_.extra_templates,
                 .images = {.source = asked ? &asked->image_source() : nullptr},
+                .limits = config_.limits.evaluation,
                 .config_maps = policies::review_config_map});
       },
       http::ServerEvents{.rejected = [this](http::Rejection reason) {
