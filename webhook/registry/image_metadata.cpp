@@ -30,10 +30,10 @@ std::unexpected<RegistryError> bad_answer(const Place& place, std::string_view w
 }
 
 std::unexpected<RegistryError> too_much(const Place& place) {
-  return std::unexpected(
-      RegistryError{.failure = Failure::kInvalidResponse,
-                    .message = fmt::format("{} returned more metadata for the image than belay reads ({} KiB)",
-                                           place.registry, kMaxMetadata / 1024)});
+  return std::unexpected(RegistryError{
+      .failure = Failure::kInvalidResponse,
+      .message = fmt::format("{} returned more metadata for the image than belay reads ({} KiB)",
+                             place.registry, kMaxMetadata / 1024)});
 }
 
 std::string metadata_key_of(const Place& place, std::string_view what) {
