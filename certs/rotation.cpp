@@ -149,7 +149,7 @@ class Planner {
         look_at_ = std::min(look_at_, due_at(current_->facts));
         return {};
       }
-      auto made = create_authority(authority_name(now_), now_, options_.authority_life);
+      auto made = create_authority(authority_name(now_), now_, options_.ca_duration);
       if (!made) return std::unexpected(made.error());
       auto read = read_bundle(made->certificate);
       if (!read) return std::unexpected(read.error());
@@ -190,7 +190,7 @@ class Planner {
   std::expected<void, Error> issue(const Authority& authority, const std::string& key,
                                    const std::string& reason) {
     auto made = issue_leaf({.certificate = authority.pem, .key = key}, options_.names, now_,
-                           options_.leaf_life);
+                           options_.cert_duration);
     if (!made) return std::unexpected(made.error());
     Holding& holding = plan_.holding;
     holding.certificate = std::move(made->certificate);
@@ -235,8 +235,8 @@ class Planner {
     if (leaf_->validity(now_) == Validity::kExpired) return "the old one had expired";
     if (holding.renew == kRenewLeaf) return "a new one was requested";
     // Near the authority's end a new leaf would last no longer than the old one.
-    const bool longer = std::min<TimePoint>(now_ + options_.leaf_life, current_->facts.not_after) >
-                        leaf_->leaf().not_after;
+    const bool longer = std::min<TimePoint>(now_ + options_.cert_duration,
+                                            current_->facts.not_after) > leaf_->leaf().not_after;
     if (longer && now_ >= due_at(leaf_->leaf()))
       return "two thirds of the old one's validity are over";
     return "";

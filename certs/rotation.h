@@ -57,8 +57,8 @@ struct Observation {
 
 struct RotationOptions {
   std::vector<std::string> names;  ///< of the certificate; at least one
-  std::chrono::seconds authority_life = kDefaultAuthorityLife;
-  std::chrono::seconds leaf_life = kDefaultLeafLife;
+  std::chrono::seconds ca_duration = kDefaultCaDuration;
+  std::chrono::seconds cert_duration = kDefaultCertDuration;
   /// How long a client may take to learn of a published bundle.
   std::chrono::seconds overlap{60};
 };

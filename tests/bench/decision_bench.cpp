@@ -63,7 +63,7 @@ void read_review(benchmark::State& state) {
 }
 BENCHMARK(read_review)->DenseRange(0, 2);
 
-/// The smallest review, read once, to be judged in the benchmark's namespace.
+/// The smallest review, read once, to be evaluated in the benchmark's namespace.
 class Case {
  public:
   explicit Case(benchmark::State& state) : body_(0) {
@@ -76,7 +76,7 @@ class Case {
   }
   bool readable() const { return review_ != nullptr; }
   const Review& review() const { return *review_; }
-  void judge(const policy::PolicySet& policies, policy::Verdict& verdict) const {
+  void evaluate(const policy::PolicySet& policies, policy::Verdict& verdict) const {
     policy::evaluate(policies, review_->workload, {.today = today(), .ns = &ns_}, verdict);
   }
 
@@ -87,7 +87,7 @@ class Case {
   policy::NamespaceFacts ns_{.labels = belay::bench::namespace_labels()};
 };
 
-/// What depends on the number of policies: learning whether labels are wanted, and judging.
+/// What depends on the number of policies: learning whether labels are wanted, and evaluating.
 void evaluate(benchmark::State& state, belay::bench::Narrowed narrowed) {
   const auto applying = static_cast<std::size_t>(state.range(0));
   const auto policies = belay::bench::many_policies(
@@ -97,7 +97,7 @@ void evaluate(benchmark::State& state, belay::bench::Narrowed narrowed) {
   policy::Verdict verdict;
   for (auto turn : state) {
     benchmark::DoNotOptimize(policy::needs(policies, subject.review().workload));
-    subject.judge(policies, verdict);
+    subject.evaluate(policies, verdict);
     benchmark::DoNotOptimize(verdict);
   }
   if (verdict.policies.size() != applying) state.SkipWithError("other policies apply");
@@ -118,7 +118,7 @@ void write_denial(benchmark::State& state) {
   if (!subject.readable()) return;
   policy::Verdict verdict;
   const auto policies = belay::bench::refusing_policy();
-  subject.judge(policies, verdict);
+  subject.evaluate(policies, verdict);
   std::string out;
   for (auto turn : state) {
     write_review(subject.review(), verdict, out);

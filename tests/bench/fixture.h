@@ -1,5 +1,5 @@
-// What benchmarks judge: the reviews of reviews.py and policies made of text. Read once at start;
-// a benchmark that finds no review ends with a message. Single-threaded.
+// What benchmarks evaluate: the reviews of reviews.py and policies made of text. Read once at
+// start; a benchmark that finds no review ends with a message. Single-threaded.
 #pragma once
 
 #include <chrono>

@@ -130,7 +130,7 @@ class World {
     return result;
   }
 
-  const RotationOptions options_{.names = {kHost}, .authority_life = 3h, .leaf_life = 1h};
+  const RotationOptions options_{.names = {kHost}, .ca_duration = 3h, .cert_duration = 1h};
   TimePoint now_ = kNow;
   Holding held_;
   std::array<std::string, 2> configurations_;

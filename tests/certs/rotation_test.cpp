@@ -17,7 +17,7 @@ const TimePoint kNow = std::chrono::sys_days{std::chrono::year{2026} / 11 / 22};
 constexpr const char* kHost = "belay.belay-system.svc";
 
 RotationOptions options() {
-  return {.names = {kHost, "::1"}, .authority_life = 24h * 365, .leaf_life = 24h * 90};
+  return {.names = {kHost, "::1"}, .ca_duration = 24h * 365, .cert_duration = 24h * 90};
 }
 
 /// Clients that hold `bundle`, all of them for `age`.
@@ -201,12 +201,12 @@ TEST_CASE("A11: a CA made by a clock that runs ahead is followed by one that is 
 
 TEST_CASE("a certificate never outlives its CA, nor is it issued in vain near its end") {
   RotationOptions with = options();
-  with.leaf_life = with.authority_life * 2;
+  with.cert_duration = with.ca_duration * 2;
   const Holding held = plan({}, {}, kNow, with).holding;
   const auto leaf = read_certificates(held.certificate);
-  CHECK(leaf->front().not_after == kNow + with.authority_life);
+  CHECK(leaf->front().not_after == kNow + with.ca_duration);
   // The new authority cannot be published, so the old one's end comes near.
-  const TimePoint late = kNow + with.authority_life - 1min;
+  const TimePoint late = kNow + with.ca_duration - 1min;
   CHECK(plan(held, {published(held.authorities)}, late, with).holding.certificate ==
         held.certificate);
 }

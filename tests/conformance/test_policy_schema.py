@@ -1,7 +1,7 @@
 """The JSON Schema of policies and the strict reader say the same.
 
 One policy that uses every key is bent in every place: keys dropped, added, given values of other
-types. Both judge each of the results: `belay lint` and jsonschema with `docs/policy.schema.json`.
+types. Both read each of the results: `belay lint` and jsonschema with `docs/policy.schema.json`.
 """
 
 import copy

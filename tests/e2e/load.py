@@ -1,4 +1,4 @@
-"""A steady load on the API server: dry runs of good and bad pods, each judged by belay."""
+"""A steady load on the API server: dry runs of good and bad pods, each evaluated by belay."""
 
 from __future__ import annotations
 

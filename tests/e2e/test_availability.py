@@ -70,7 +70,7 @@ def test_a_killed_replica_does_not_stop_admission(cluster, shop):
 
 def test_restarts_under_load_lose_no_admission(cluster, shop):
     """SIGTERM to one replica after the other while the API server admits and denies; each time a new one has
-    come before, as a rolling update does. Nothing may fail, nothing may be judged wrongly."""
+    come before, as a rolling update does. Nothing may fail, nothing may be evaluated wrongly."""
     load = Load(cluster.control_plane, shop, threads=4)
     with load:
         load.wait_for(100)

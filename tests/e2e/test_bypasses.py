@@ -123,7 +123,7 @@ def test_B15_no_label_of_a_namespace_opts_out(cluster, shop):
 
 
 def test_B17_the_namespace_of_the_request_counts(cluster, shop):
-    """A manifest without namespace is judged by the one that it is sent to, and a protected environment
+    """A manifest without namespace is evaluated by the one that it is sent to, and a protected environment
     is refused where the namespace's is not known."""
     without = objects.pod("web", BAD)
     assert "namespace" not in without["metadata"]

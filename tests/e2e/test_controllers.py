@@ -1,4 +1,4 @@
-"""Pods and Jobs that controllers make are judged like any other, and tell in events what is wrong."""
+"""Pods and Jobs that controllers make are evaluated like any other, and tell in events what is wrong."""
 
 import pytest
 

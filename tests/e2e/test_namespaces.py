@@ -1,4 +1,4 @@
-"""A namespace keeps its environment, through every door there is; and policies are judged before they
+"""A namespace keeps its environment, through every door there is; and policies are evaluated before they
 stand in a ConfigMap."""
 
 import copy

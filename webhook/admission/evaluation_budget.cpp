@@ -22,8 +22,8 @@ bool EvaluationBudget::exhausted() {
   if (over_) return true;
   const auto now = Clock::now();
   if (!begun_) {
-    const auto found = resting_.find(namespace_);
-    over_ = found != resting_.end() && now < found->second;
+    const auto found = paused_.find(namespace_);
+    over_ = found != paused_.end() && now < found->second;
     begun_ = true;
     cpu_at_begin_ = thread_cpu_time();
     look_at_ = now + limits_.most;
@@ -36,8 +36,8 @@ bool EvaluationBudget::exhausted() {
     return false;
   }
   over_ = true;
-  std::erase_if(resting_, [now](const auto& entry) { return entry.second <= now; });
-  if (resting_.size() < kMostResting) resting_[namespace_] = now + limits_.rest;
+  std::erase_if(paused_, [now](const auto& entry) { return entry.second <= now; });
+  if (paused_.size() < kMostPaused) paused_[namespace_] = now + limits_.pause;
   return true;
 }
 

@@ -19,7 +19,7 @@ class EvaluationBudget final : public policy::Budget {
  public:
   struct Limits {
     std::chrono::milliseconds most{250};  ///< CPU time of one object
-    std::chrono::seconds rest{10};        ///< of a namespace behind one that took longer
+    std::chrono::seconds pause{10};       ///< of a namespace behind one that took longer
   };
   explicit EvaluationBudget(Limits limits) : limits_(limits) {}
 
@@ -30,7 +30,7 @@ class EvaluationBudget final : public policy::Budget {
 
  private:
   using Clock = std::chrono::steady_clock;
-  static constexpr std::size_t kMostResting = 1'000;
+  static constexpr std::size_t kMostPaused = 1'000;
 
   const Limits limits_;
   std::string namespace_;
@@ -38,7 +38,7 @@ class EvaluationBudget final : public policy::Budget {
   bool over_ = false;
   std::chrono::nanoseconds cpu_at_begin_{};
   Clock::time_point look_at_;  ///< CPU time can't be used up before; the cheaper clock says so
-  std::map<std::string, Clock::time_point, std::less<>> resting_;  ///< namespace -> until when
+  std::map<std::string, Clock::time_point, std::less<>> paused_;  ///< namespace -> until when
 };
 
 }  // namespace belay::webhook::admission

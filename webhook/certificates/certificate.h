@@ -23,8 +23,8 @@ struct CertificateOptions {
   /// metadata.name of the ValidatingWebhookConfiguration and the MutatingWebhookConfiguration
   /// whose caBundle is ours.
   std::string webhook_configuration = "belay";
-  std::chrono::seconds ca_duration = certs::kDefaultAuthorityLife;
-  std::chrono::seconds cert_duration = certs::kDefaultLeafLife;
+  std::chrono::seconds ca_duration = certs::kDefaultCaDuration;
+  std::chrono::seconds cert_duration = certs::kDefaultCertDuration;
   /// From publishing a new CA to the first leaf of it: every API server has seen it by then.
   std::chrono::seconds ca_overlap{60};
 };

@@ -53,8 +53,8 @@ milliseconds CertificateLeader::look() {
 
   const auto plan = certs::plan_rotation(secret->holding, observe(*configurations, *secret),
                                          {.names = options_.names,
-                                          .authority_life = options_.ca_duration,
-                                          .leaf_life = options_.cert_duration,
+                                          .ca_duration = options_.ca_duration,
+                                          .cert_duration = options_.cert_duration,
                                           .overlap = options_.ca_overlap},
                                          clock_());
   if (!plan) {

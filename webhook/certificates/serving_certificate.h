@@ -48,7 +48,7 @@ struct DirectoryCertificates {
 struct DirectoryOptions {
   /// DNS names and addresses of the leaf; empty: those of the leaf that is there, else the default.
   std::vector<std::string> names;
-  std::chrono::seconds life = certs::kDefaultLeafLife;
+  std::chrono::seconds life = certs::kDefaultCertDuration;
   bool renew = false;  ///< issue a new leaf whatever the old one's state
 };
 

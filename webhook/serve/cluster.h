@@ -37,8 +37,8 @@ struct ClusterOptions {
   std::vector<std::string> tls_names;           ///< of the certificate in it
   std::string webhook_configuration = "belay";  ///< whose caBundle is ours, with tls_secret
   std::string lease = "belay";
-  std::chrono::seconds ca_duration = certs::kDefaultAuthorityLife;
-  std::chrono::seconds cert_duration = certs::kDefaultLeafLife;
+  std::chrono::seconds ca_duration = certs::kDefaultCaDuration;
+  std::chrono::seconds cert_duration = certs::kDefaultCertDuration;
   std::chrono::seconds ca_overlap{60};  ///< from a new CA to the first leaf of it
   /// Remember tags in ConfigMaps of belay's own namespace (config_map_store.h names the rights that
   /// this takes). Off, nothing of it is watched.

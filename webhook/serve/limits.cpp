@@ -90,7 +90,7 @@ constexpr Limit kLimits[] = {
     row<kEvaluation, &Evaluation::most>(
         "--max-evaluation-time", kMilliseconds, 10, 5 * kSecond,
         "CPU time for one object; beyond it the request is undecided"),
-    row<kEvaluation, &Evaluation::rest>(
+    row<kEvaluation, &Evaluation::pause>(
         "--evaluation-pause", kMilliseconds, kSecond, kHour,
         "How long further expensive requests of the same namespace are undecided after that"),
     row<kNamespaces, &Namespaces::deadline>(

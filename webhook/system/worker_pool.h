@@ -1,5 +1,5 @@
 // A few threads for work that blocks, behind a queue that does not grow: what reactors must not do
-// themselves. When the queue is full, work is turned away at once instead of waiting past its use.
+// themselves. When the queue is full, work is rejected at once instead of waiting past its use.
 //
 // Thread-safe, but for construction and destruction.
 #pragma once

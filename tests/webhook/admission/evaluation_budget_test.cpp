@@ -19,7 +19,7 @@ using namespace std::chrono_literals;
 using test::Json;
 
 TEST_CASE("CPU time that is used up ends the work, and has the namespace rest") {
-  EvaluationBudget time({.most = 0ms, .rest = 3600s});
+  EvaluationBudget time({.most = 0ms, .pause = 3600s});
   time.start("shop");
   CHECK_FALSE(time.exhausted());  // the first question begins
   CHECK(time.exhausted());
@@ -30,13 +30,13 @@ TEST_CASE("CPU time that is used up ends the work, and has the namespace rest") 
 }
 
 TEST_CASE("a namespace that has rested begins again, and time that is left goes on") {
-  EvaluationBudget none({.most = 0ms, .rest = 0s});
+  EvaluationBudget none({.most = 0ms, .pause = 0s});
   for (int i = 0; i < 2; ++i) {
     none.start("shop");
     CHECK_FALSE(none.exhausted());
     CHECK(none.exhausted());
   }
-  EvaluationBudget plenty({.most = 3600s, .rest = 3600s});
+  EvaluationBudget plenty({.most = 3600s, .pause = 3600s});
   plenty.start("shop");
   CHECK_FALSE(plenty.exhausted());
   CHECK_FALSE(plenty.exhausted());
@@ -88,7 +88,7 @@ TEST_CASE("many patterns for many images are given up, whichever list they stand
         test::set_of(many_patterns(rules), test::tag_policy("everywhere"));
     const namespaces::FixedNamespaces namespaces;
     Admission admission(namespaces,
-                        {.limits = EvaluationBudget::Limits{.most = 1ms, .rest = 3600s}});
+                        {.limits = EvaluationBudget::Limits{.most = 1ms, .pause = 3600s}});
     std::string out;
     const auto ask = [&](Json review) {
       std::string body = review.dump();
@@ -118,7 +118,8 @@ TEST_CASE("templates that take long each are given up for a few images, too") {
   const policy::PolicySet policies = test::set_of(many_patterns(
       "  rules: {tagFormat: {anyOf: " + many(900, slow + "a-a-a-a-a-", "x") + "}}\n"));
   const namespaces::FixedNamespaces namespaces;
-  Admission admission(namespaces, {.limits = EvaluationBudget::Limits{.most = 1ms, .rest = 3600s}});
+  Admission admission(namespaces,
+                      {.limits = EvaluationBudget::Limits{.most = 1ms, .pause = 3600s}});
   for (int turn = 0; turn < 2; ++turn) {
     std::string body = pod_of(3, "shop").dump();
     body.push_back('\0');
@@ -133,7 +134,8 @@ TEST_CASE("a rest does not touch objects that make little work") {
   const policy::PolicySet policies = test::set_of(
       many_patterns("  rules: {mutableTag: {tags: " + many(500, "*a*a*", "x") + "}}\n"));
   const namespaces::FixedNamespaces namespaces;
-  Admission admission(namespaces, {.limits = EvaluationBudget::Limits{.most = 0ms, .rest = 3600s}});
+  Admission admission(namespaces,
+                      {.limits = EvaluationBudget::Limits{.most = 0ms, .pause = 3600s}});
   std::string out;
   for (const int images : {300, 1}) {
     std::string body = pod_of(images, "shop").dump();
@@ -149,7 +151,8 @@ TEST_CASE("what to pin is not guessed where finding out takes too long") {
       "  pin: {enabled: true, images: " + many(15'000, "docker.io/*s*p/", "*x") + "}\n");
   const policy::PolicySet policies = test::set_of(std::move(pins));
   const namespaces::FixedNamespaces namespaces;
-  Admission admission(namespaces, {.limits = EvaluationBudget::Limits{.most = 1ms, .rest = 3600s}});
+  Admission admission(namespaces,
+                      {.limits = EvaluationBudget::Limits{.most = 1ms, .pause = 3600s}});
   std::string body = pod_of(300, "shop").dump();
   body.push_back('\0');
   std::string out;
@@ -172,7 +175,7 @@ TEST_CASE("behind policies that took long to read, a namespace's next ones are n
       "apiVersion: belay.dev/v1alpha1\nkind: ImagePolicy\nmetadata: {name: quick}\nspec:\n"
       "  rules: {tagRequired: {}}\n");
   const namespaces::FixedNamespaces namespaces;
-  Admission admission(namespaces, {.limits = EvaluationBudget::Limits{.most = 1ms, .rest = 3600s},
+  Admission admission(namespaces, {.limits = EvaluationBudget::Limits{.most = 1ms, .pause = 3600s},
                                    .config_maps = policies::review_config_map});
   const auto ask = [&](Json review, const std::string& ns) {
     review["request"]["namespace"] = ns;

@@ -148,7 +148,7 @@ TEST_CASE("many requests for one namespace ask once, and a full pool turns away 
   const auto deadline = Clock::now() + 10s;
   while (fixture.cluster.asked() == 0 && Clock::now() < deadline) std::this_thread::yield();
   second.send(request_for("farm"));  // waits for the thread
-  // Whoever comes when one is asked for and one waits is turned away: tried until both are so.
+  // Whoever comes when one is asked for and one waits is rejected: tried until both are so.
   Json rejected;
   int tries = 0;
   while (rejected.is_null() && Clock::now() < deadline) {

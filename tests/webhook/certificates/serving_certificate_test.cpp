@@ -85,7 +85,7 @@ TEST_CASE("a CA that has expired is replaced together with its certificate") {
   auto source = fixture.make(in_directory(fixture.path()));
   REQUIRE(source.start());
   const std::string ca = source.ca();
-  fixture.now += certs::kDefaultAuthorityLife + 1h;
+  fixture.now += certs::kDefaultCaDuration + 1h;
   source.look();
   CHECK(source.ca() != ca);
   CHECK(fixture.store->current()->validity(fixture.now) == certs::Validity::kValid);
@@ -129,7 +129,7 @@ TEST_CASE("without files a certificate lives in memory and is renewed there") {
   REQUIRE(source.start());
   const std::string first = fixture.serial();
   CHECK(fixture.store->current()->leaf().names == default_certificate_names());
-  fixture.now += certs::kDefaultLeafLife;
+  fixture.now += certs::kDefaultCertDuration;
   source.look();
   CHECK(fixture.serial() != first);
 }

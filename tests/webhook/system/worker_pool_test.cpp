@@ -1,4 +1,4 @@
-// Work that blocks: done beside, turned away when too much waits, dropped at the end.
+// Work that blocks: done beside, rejected when too much waits, dropped at the end.
 #include "webhook/system/worker_pool.h"
 
 #include <doctest/doctest.h>
@@ -36,7 +36,7 @@ TEST_CASE("more work than may wait is rejected at once, and taken again later") 
   begun.wait();
   CHECK(pool.submit([&] { done.count_down(); }));
   CHECK(pool.submit([&] { done.count_down(); }));
-  CHECK_FALSE(pool.submit([&] { FAIL_CHECK("turned away"); }));
+  CHECK_FALSE(pool.submit([&] { FAIL_CHECK("rejected"); }));
   go_on.count_down();
   done.wait();
   std::latch last(1);
