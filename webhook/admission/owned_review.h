@@ -19,6 +19,7 @@ namespace belay::webhook::admission {
 class OwnedReview {
  public:
   explicit OwnedReview(const Review& review);
+  ~OwnedReview() = default;
   OwnedReview(const OwnedReview&) = delete;
   OwnedReview& operator=(const OwnedReview&) = delete;
 

@@ -27,6 +27,7 @@ class Reports {
   /// All outlive the reports.
   Reports(Log& log, Metrics& metrics, MergedPolicies& policies, const certs::Store& certificates,
           certificates::SystemClock clock);
+  ~Reports() = default;
   Reports(const Reports&) = delete;
   Reports& operator=(const Reports&) = delete;
 
